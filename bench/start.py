@@ -1,0 +1,1 @@
+"""How fast do the commands start, against NumPy's own import, in one run?"""

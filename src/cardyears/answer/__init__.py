@@ -1,0 +1,1 @@
+"""From a Case to an Answer: verdicts, sensitivity, the ladder, alternatives."""

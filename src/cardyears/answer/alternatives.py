@@ -1,0 +1,148 @@
+"""What to train instead? Models that this machine trains or fine-tunes in this time, found by the same ledgers.
+
+Each alternative is a Case of its own that `judge` answers with yes or probably.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import msgspec
+
+from cardyears.answer.judgement import Judgement, judge
+from cardyears.answer.verdict import Verdict
+from cardyears.base.interval import Interval
+from cardyears.base.text import Text
+from cardyears.case import Candidate, Case, Method, Workload
+from cardyears.work.flops import finetune_flop, model_flop
+from cardyears.work.params import lora_parameters, total_parameters
+from cardyears.work.state import RECIPES, Recipe, Training
+
+PER_METHOD = 2
+"""Alternatives listed for each method: the largest that surely works, and a larger one that probably does."""
+
+SAME_SIZE = 1.1
+"""Models whose parameters differ less than this are taken as equally large."""
+
+
+class Alternative(msgspec.Struct, frozen=True):
+    """A model, what to do with it, and what it takes here."""
+
+    key: str
+    model: str
+    method: Method
+    tokens: float
+    time: Interval
+    peak_memory: Interval
+    parameters: float
+    verdict: Verdict
+    why: Text
+    recipe: str
+    seq_len: int
+
+
+def alternatives(case: Case) -> list[Alternative]:
+    """From scratch first, then full fine-tuning, LoRA and QLoRA; for each the largest models that pass."""
+    found: list[Alternative] = []
+    for method, recipe in (
+        ("pretrain", "adamw"),
+        ("full", "adamw"),
+        ("full", "adamw-8bit"),
+        ("lora", "adamw"),
+        ("qlora", "adamw"),
+    ):
+        candidates = [one for one in _by_size(case.candidates) if method == "pretrain" or one.open_weights]
+        found += largest(case, candidates, method, RECIPES[recipe])  # type: ignore[arg-type]
+    return found
+
+
+def largest(case: Case, candidates: Iterable[Candidate], method: Method, recipe: Recipe) -> list[Alternative]:
+    """The largest candidate that probably works, and the largest that surely does if it is another."""
+    kept: list[Alternative] = []
+    for candidate in candidates:
+        if _cannot_fit(case, candidate, Training(method, recipe)):
+            continue
+        tried = instead_case(case, candidate, method, recipe)
+        judged = judge(tried)
+        verdict = _passing(judged)
+        if verdict is None or judged.time is None or judged.memory is None:
+            continue
+        if kept and verdict is Verdict.PROBABLY:
+            continue
+        kept.append(_alternative(tried, candidate, judged, verdict))
+        if verdict is Verdict.YES or len(kept) == PER_METHOD:
+            break
+    return kept
+
+
+def _cannot_fit(case: Case, candidate: Candidate, training: Training) -> bool:
+    """Whether the state alone, spread over all devices, is more than they have: this spares the whole ledger."""
+    low = case.memory_spread[training.method].low
+    held = float(training.state(candidate.architecture).total) / case.cluster.count
+    return held * low > case.cluster.device.memory.value * case.usable_share
+
+
+def _passing(judged: Judgement) -> Verdict | None:
+    """Yes or probably; the links between several devices are judged elsewhere."""
+    verdicts = (judged.verdicts.fits.verdict, judged.verdicts.fast_enough.verdict)
+    if any(verdict not in (Verdict.YES, Verdict.PROBABLY) for verdict in verdicts):
+        return None
+    return Verdict.PROBABLY if Verdict.PROBABLY in verdicts else Verdict.YES
+
+
+def _by_size(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """The largest first; of models within about a tenth of each other the newest first."""
+    newest = sorted(candidates, key=lambda one: one.released, reverse=True)
+    return sorted(newest, key=lambda one: -round(math.log(total_parameters(one.architecture), SAME_SIZE)))
+
+
+def instead_case(case: Case, candidate: Candidate, method: Method, recipe: Recipe) -> Case:
+    """The same machine and time with another model and method, as `check` would ask it."""
+    tokens = (
+        case.tokens_per_parameter * total_parameters(candidate.architecture)
+        if method == "pretrain"
+        else case.finetune_tokens
+    )
+    work = workload(candidate, Training(method, recipe), tokens)
+    rate = case.rate
+    if rate is not None and rate.stated:
+        # A share that the person states for one question is no reason to promise more than such devices attain.
+        rate = msgspec.structs.replace(rate, share=rate.measured_share, stated=False)
+    return msgspec.structs.replace(case, method=method, workload=work, rate=rate, candidates=(), claims=())
+
+
+def workload(candidate: Candidate, training: Training, tokens: float) -> Workload:
+    """What training a known shape on so many tokens amounts to."""
+    arch, seq = candidate.architecture, candidate.seq_len
+    per_token = (
+        finetune_flop(arch, seq, lora_parameters(arch, training.rank)) if training.adapters else model_flop(arch, seq)
+    )
+    return Workload(
+        candidate.key, candidate.name, training, tokens, seq, Interval.exact(float(per_token) * tokens), arch
+    )
+
+
+def _alternative(case: Case, candidate: Candidate, judged: Judgement, verdict: Verdict) -> Alternative:
+    assert judged.time is not None
+    assert judged.memory is not None
+    training = case.workload.training
+    if training.method == "pretrain":
+        why = Text("from scratch, {ratio:number} tokens for each parameter", ratio=case.tokens_per_parameter)
+    elif training.adapters:
+        why = Text("adapters of rank {rank:integer} on the published weights", rank=training.rank)
+    else:
+        why = Text("all weights, {recipe}", recipe=training.recipe.label)
+    return Alternative(
+        key=candidate.key,
+        model=candidate.name,
+        method=case.method,
+        tokens=case.workload.tokens,
+        time=judged.time,
+        peak_memory=judged.memory.required,
+        parameters=total_parameters(candidate.architecture),
+        verdict=verdict,
+        why=why,
+        recipe=training.recipe.key,
+        seq_len=candidate.seq_len,
+    )

@@ -1,0 +1,201 @@
+"""What is the answer? Everything that a reader is told, as numbers and sentences still apart."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cardyears.answer.alternatives import Alternative, alternatives
+from cardyears.answer.claims import ClaimAudit, audit
+from cardyears.answer.judgement import Judgement, judge
+from cardyears.answer.ladder import Rung, ladder
+from cardyears.answer.sensitivity import Lever, levers
+from cardyears.answer.verdict import Verdict
+from cardyears.base.interval import Interval
+from cardyears.base.text import Text, Value
+from cardyears.case import Case
+from cardyears.estimate import campaign
+
+LEVERS_SHOWN = 3
+
+
+class UtilizationReading(msgspec.Struct, frozen=True):
+    """One meaning of a stated "90 %" and what it would give."""
+
+    key: str
+    meaning: Text
+    available: Interval
+    card_years: Interval
+
+
+class NaiveSum(msgspec.Struct, frozen=True):
+    """The usual back-of-envelope sum, on the fp32 rate, and the MFU on tensor cores that it equals."""
+
+    utilization: float
+    peak: float
+    available: float
+    share: float
+    card_years: float
+    training_dtype: str
+    training_peak: float
+    equal_mfu: float
+    by_accident: bool
+    """Whether such devices attain that MFU: then the sum is about right for a wrong reason."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The answer to one question, with its case."""
+
+    case: Case
+    judgement: Judgement
+    headline: Text
+    levers: tuple[Lever, ...]
+    ladder: tuple[Rung, ...]
+    alternatives: tuple[Alternative, ...]
+    claims: tuple[ClaimAudit, ...]
+    readings: tuple[UtilizationReading, ...]
+    naive: NaiveSum | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the three findings."""
+        return self.judgement.verdicts.overall
+
+
+def answer(case: Case) -> Answer:
+    """The whole answer to a case."""
+    judged = judge(case)
+    return Answer(
+        case=case,
+        judgement=judged,
+        headline=headline(case, judged),
+        levers=tuple(levers(case)[:LEVERS_SHOWN]),
+        ladder=tuple(ladder(case)),
+        alternatives=tuple(alternatives(case)),
+        claims=tuple(audit(claim) for claim in case.claims),
+        readings=tuple(utilization_readings(case)),
+        naive=naive_sum(case),
+    )
+
+
+def headline(case: Case, judged: Judgement) -> Text:
+    """The verdict in a sentence, for somebody who is no engineer."""
+    verdicts = judged.verdicts
+    names: dict[str, Value] = {"model": case.workload.name, "machine": machine_name(case)}
+    if verdicts.overall in (Verdict.YES, Verdict.PROBABLY) and judged.time is not None:
+        opening = "Yes" if verdicts.overall is Verdict.YES else "Probably"
+        return Text(_GOOD[opening, case.method], time=judged.time.mid, **names)
+    fits, fast = verdicts.fits.verdict, verdicts.fast_enough.verdict
+    if judged.memory is not None and judged.share is not None and fits is Verdict.NO and fast is Verdict.NO:
+        return Text(
+            "No. {machine} has {have:bytes} of the {need:bytes} that training {model} needs, and gives {share:percent} "
+            "of the computation in {time:duration}.",
+            have=judged.memory.available,
+            need=judged.memory.required.mid,
+            share=judged.share.mid,
+            time=case.seconds,
+            **names,
+        )
+    if judged.memory is not None and fits is Verdict.NO:
+        return Text(
+            "No. {machine} has {have:bytes} of the {need:bytes} that training {model} this way needs.",
+            have=judged.memory.available,
+            need=judged.memory.required.mid,
+            **names,
+        )
+    if judged.share is not None and fast is Verdict.NO:
+        return Text(
+            "No. {machine} gives {share:percent} of the computation that training {model} needs in {time:duration}.",
+            share=judged.share.mid,
+            time=case.seconds,
+            **names,
+        )
+    if verdicts.overall is Verdict.UNLIKELY:
+        return Text("Unlikely. {machine} trains {model} only at the optimistic end of the estimate.", **names)
+    return Text("It cannot be said whether {machine} trains {model}: {why}.", why=_unknown(judged), **names)
+
+
+_GOOD = {
+    ("Yes", "pretrain"): "Yes. {machine} trains {model} in about {time:duration}.",
+    ("Yes", "full"): "Yes. {machine} fine-tunes {model} in about {time:duration}.",
+    ("Yes", "lora"): "Yes. {machine} fine-tunes {model} with LoRA in about {time:duration}.",
+    ("Yes", "qlora"): "Yes. {machine} fine-tunes {model} with QLoRA in about {time:duration}.",
+    ("Probably", "pretrain"): "Probably. {machine} trains {model} in about {time:duration}.",
+    ("Probably", "full"): "Probably. {machine} fine-tunes {model} in about {time:duration}.",
+    ("Probably", "lora"): "Probably. {machine} fine-tunes {model} with LoRA in about {time:duration}.",
+    ("Probably", "qlora"): "Probably. {machine} fine-tunes {model} with QLoRA in about {time:duration}.",
+}
+
+
+def _unknown(judged: Judgement) -> Text:
+    three = (judged.verdicts.fits, judged.verdicts.fast_enough, judged.verdicts.connected_enough)
+    return next(finding.why for finding in three if finding.verdict is Verdict.UNKNOWN)
+
+
+def machine_name(case: Case) -> Text:
+    """The machine as a sentence has it: "One RTX 4070 Ti" or "8 H100 SXM 80GB"."""
+    if case.cluster.count == 1:
+        return Text("One {device}", device=case.cluster.device.name)
+    return Text("{count:integer} {device}", count=case.cluster.count, device=case.cluster.device.name)
+
+
+def utilization_readings(case: Case) -> list[UtilizationReading]:
+    """The three things that a stated percentage may mean, with what each would give."""
+    rate = case.rate
+    if rate is None or not rate.stated:
+        return []
+    stated = rate.share.mid
+    as_calendar = msgspec.structs.replace(rate, share=rate.measured_share, duty=stated)
+    as_driver = msgspec.structs.replace(rate, share=rate.measured_share, duty=1.0)
+    options = (
+        ("share-of-peak", Text("{p:percent} of the {dtype} peak is attained", p=stated, dtype=rate.dtype), rate),
+        (
+            "calendar",
+            Text("the card works {p:percent} of the calendar and attains what such cards do", p=stated),
+            as_calendar,
+        ),
+        (
+            "driver-busy",
+            Text(
+                "the driver shows {p:percent} busy, which says nothing of the rate; attained as such cards do", p=stated
+            ),
+            as_driver,
+        ),
+    )
+    readings = []
+    for key, meaning, one in options:
+        per_card = campaign.attained_rate(one.peak, one.share, one.duty)
+        readings.append(
+            UtilizationReading(
+                key,
+                meaning,
+                campaign.available_flop(per_card, float(case.cluster.count), case.seconds),
+                campaign.card_years(case.workload.flop, per_card),
+            )
+        )
+    return readings
+
+
+def naive_sum(case: Case) -> NaiveSum | None:
+    """The fp32 sum beside the training peak; None where it would be the same sum, or no percentage was stated.
+
+    MFU = utilisation · fp32 peak / training peak
+    """
+    rate, one = case.rate, case.cluster.device
+    dtype = one.training_dtype
+    if rate is None or not rate.stated or dtype in (None, "fp32") or "fp32" not in one.peaks:
+        return None
+    slow, fast = one.peaks["fp32"].value, one.peak(dtype or "").value
+    per_card = campaign.attained_rate(slow, rate.share.mid, rate.duty)
+    have = campaign.available_flop(per_card, float(case.cluster.count), case.seconds)
+    mfu = rate.share.mid * slow / fast
+    return NaiveSum(
+        utilization=rate.share.mid,
+        peak=slow,
+        available=have,
+        share=have / case.workload.flop.mid,
+        card_years=campaign.card_years(case.workload.flop.mid, per_card),
+        training_dtype=dtype or "",
+        training_peak=fast,
+        equal_mfu=mfu,
+        by_accident=rate.measured_share.low <= mfu <= rate.measured_share.high,
+    )

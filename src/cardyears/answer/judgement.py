@@ -1,0 +1,192 @@
+"""Does this workload run on this machine in this time? The core that the answer and its alternatives share.
+
+One Case in, the numbers and the three findings out; nothing here is worded for one model.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from cardyears.answer.verdict import Finding, Verdict, Verdicts, within
+from cardyears.base.interval import Interval
+from cardyears.base.ledger import Ledger
+from cardyears.base.text import Text, Value
+from cardyears.base.units import HOUR
+from cardyears.case import Case
+from cardyears.estimate import campaign
+from cardyears.estimate.fit import fit
+from cardyears.estimate.memory import CONTEXT_BYTES, state_only
+from cardyears.layout.layout import Layout
+from cardyears.machine.energy import depreciation_usd, energy_kwh, rent_usd
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """Peak memory of one device against what it has."""
+
+    required: Interval
+    available: float
+    ledger: Ledger
+    layout: Layout
+    parameters: Interval
+    """Of the readings, for an undisclosed model."""
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """The numbers behind the verdicts; None where a figure is missing."""
+
+    verdicts: Verdicts
+    memory: Memory | None
+    rate: Interval | None
+    """Attained FLOP/s of one device over the calendar."""
+    time: Interval | None
+    card_years: Interval | None
+    available: Interval | None
+    share: Interval | None
+    energy: Ledger | None
+    """kWh of the whole training by consumer: card, host, building."""
+    cost: Interval | None
+    cost_lines: Ledger | None
+
+
+def judge(case: Case) -> Judgement:
+    """All numbers and findings of a case."""
+    memory = peak_memory(case)
+    rate = attained(case)
+    flop, devices = case.workload.flop, float(case.cluster.count)
+    time = None if rate is None else campaign.training_time(flop, rate, devices)
+    available = None if rate is None else campaign.available_flop(rate, devices, case.seconds)
+    energy = None if time is None else energy_lines(case, time.mid)
+    lines = None if time is None else cost_lines(case, time.mid)
+    cost = None if time is None else total_cost(case, time)
+    return Judgement(
+        verdicts=Verdicts(_fits(memory), _fast_enough(case, time, cost), _connected_enough(case)),
+        memory=memory,
+        rate=rate,
+        time=time,
+        card_years=None if rate is None else campaign.card_years(flop, rate),
+        available=available,
+        share=None if available is None else available / flop,
+        energy=energy,
+        cost=cost,
+        cost_lines=lines,
+    )
+
+
+def attained(case: Case) -> Interval | None:
+    """Model FLOP/s of one device: peak · share · duty."""
+    rate = case.rate
+    return None if rate is None else campaign.attained_rate(rate.peak, rate.share, rate.duty)
+
+
+def peak_memory(case: Case) -> Memory | None:
+    """The memory ledger of one device; for an undisclosed model widened to its smallest and largest reading."""
+    work, available = case.workload, case.cluster.device.memory.value * case.usable_share
+    if work.architecture is None:
+        return None
+    spread = case.memory_spread[case.method]
+    # The layout leaves room for the pessimistic end if any does, else for the middle, else for the optimistic end.
+    limits = [available / factor for factor in (spread.high, spread.mid, spread.low)]
+    found = fit(
+        work.architecture,
+        work.training,
+        work.seq_len,
+        case.cluster.count,
+        limits,
+        micro_batch=case.micro_batch,
+        global_batch=work.global_batch,
+    )
+    required = spread * float(found.ledger.total)
+    sizes = [reading.parameters for reading in work.readings if reading.parameters]
+    parameters = Interval.exact(0.0)
+    if sizes:
+        mid = sizes[0]
+        parameters = Interval(min(sizes), mid, max(sizes))
+        shards = found.layout.shards if found.layout.zero == 3 else 1
+        smallest = state_only(parameters.low, work.training.recipe) / shards + CONTEXT_BYTES
+        required = Interval(min(required.low, float(smallest)), required.mid, required.high)
+    return Memory(required, available, found.ledger, found.layout, parameters)
+
+
+def energy_lines(case: Case, seconds: float) -> Ledger | None:
+    """Energy in kWh that all devices take in so many seconds of calendar, by consumer."""
+    terms = case.terms
+    if terms.board_w is None:
+        return None
+    busy = seconds * case.cluster.count
+    card = energy_kwh(busy, terms.board_w)
+    with_host = energy_kwh(busy, terms.board_w, host_factor=terms.host_factor)
+    total = energy_kwh(busy, terms.board_w, host_factor=terms.host_factor, pue=terms.pue)
+    return Ledger(cards=card, host=with_host - card, building=total - with_host)
+
+
+def cost_lines(case: Case, seconds: float) -> Ledger:
+    """Dollars for so many seconds, as far as prices are known: rent, or electricity and wear of the purchase."""
+    terms, busy = case.terms, seconds * case.cluster.count
+    lines = Ledger()
+    if terms.rent is not None:
+        lines = lines.plus({"rent": rent_usd(busy, terms.rent.mid)})
+    energy = energy_lines(case, seconds)
+    if terms.owned and energy is not None:
+        lines = lines.plus({"electricity": energy.total * terms.usd_per_kwh})
+    if terms.owned and terms.purchase_usd is not None:
+        lines = lines.plus({"wear_of_purchase": depreciation_usd(busy, terms.purchase_usd, terms.lifetime_s)})
+    return lines
+
+
+def total_cost(case: Case, time: Interval) -> Interval | None:
+    """Dollars for the whole training; None where a price or a power is missing."""
+    terms = case.terms
+    if terms.rent is not None:
+        return (terms.rent / HOUR) * time * float(case.cluster.count)
+    if not terms.owned or terms.purchase_usd is None or terms.board_w is None:
+        return None
+    return time / time.mid * float(cost_lines(case, time.mid).total)
+
+
+def _fits(memory: Memory | None) -> Finding:
+    if memory is None:
+        return Finding(Verdict.UNKNOWN, Text("no published reading of this model has a shape"))
+    verdict = within(memory.required, memory.available)
+    words: dict[str, Value] = {"need": memory.required, "have": memory.available}
+    if memory.layout.dp > 1:
+        return Finding(
+            verdict,
+            Text(
+                "{need:bytes} needed on each device, {have:bytes} there (ZeRO stage {zero:integer})",
+                zero=memory.layout.zero,
+                **words,
+            ),
+        )
+    return Finding(verdict, Text("{need:bytes} needed, {have:bytes} there", **words))
+
+
+def _fast_enough(case: Case, time: Interval | None, cost: Interval | None) -> Finding:
+    if time is None:
+        return Finding(Verdict.UNKNOWN, Text("no source gives {device} a peak rate", device=case.cluster.device.name))
+    finding = Finding(
+        within(time, case.seconds),
+        Text("{need:duration} needed, {have:duration} allowed", need=time, have=case.seconds),
+    )
+    if case.budget_usd is None:
+        return finding
+    if cost is None:
+        return Finding(
+            Verdict.UNKNOWN, Text("no source gives {device} a price or a power", device=case.cluster.device.name)
+        )
+    affordable = Finding(
+        within(cost, case.budget_usd), Text("{need:usd} needed, {have:usd} allowed", need=cost, have=case.budget_usd)
+    )
+    return min(
+        finding,
+        affordable,
+        key=lambda one: (Verdict.NO, Verdict.UNLIKELY, Verdict.PROBABLY, Verdict.YES).index(one.verdict),
+    )
+
+
+def _connected_enough(case: Case) -> Finding:
+    if case.cluster.count == 1:
+        return Finding(Verdict.YES, Text("one device needs no link"))
+    return Finding(
+        Verdict.UNKNOWN,
+        Text("the traffic between {count:integer} devices is not estimated yet", count=case.cluster.count),
+    )

@@ -1,0 +1,227 @@
+"""The verbs, one function each. Strings are read as on the command line; plain numbers are in SI units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import structs
+
+from cardyears.api import convert, results
+from cardyears.ask import ask
+from cardyears.base.units import HOUR
+from cardyears.catalogue.load import Catalogue, load
+from cardyears.question.claim import ClaimText, read_claim
+from cardyears.question.question import read_question
+from cardyears.question.read import read_count, read_duration, read_usd, read_whole
+from cardyears.verbs import audit as audits
+from cardyears.verbs import count, inverse, listing
+
+
+def _catalogue(path: str | Path | None) -> Catalogue:
+    return load() if path is None else load().with_file(path)
+
+
+def check(
+    model: str,
+    *,
+    on: str,
+    duration: str | float | None = None,
+    tokens: str | float | None = None,
+    seq_len: str | int | None = None,
+    budget: str | float | None = None,
+    peak: str | None = None,
+    utilization: str | float | None = None,
+    duty: str | float | None = None,
+    method: str = "pretrain",
+    micro_batch: str | int | None = None,
+    assume: Mapping[str, str] | None = None,
+    catalogue: str | Path | None = None,
+) -> results.Check:
+    """Whether a machine trains a model in a time: fits, fast enough, connected enough, and what it takes.
+
+    >>> found = check("gpt-3.5", on="RTX 4070 Ti", duration="1y", utilization="90%", peak="fp32")
+    >>> round(found.card_years.mid), found.verdict.overall
+    (276, 'no')
+    """
+    said = {
+        "model": model,
+        "on": on,
+        "duration": duration,
+        "tokens": tokens,
+        "seq_len": seq_len,
+        "budget": budget,
+        "peak": peak,
+        "utilization": utilization,
+        "duty": duty,
+        "method": method,
+        "micro_batch": micro_batch,
+        "assume": dict(assume or {}),
+    }
+    known = _catalogue(catalogue)
+    question = read_question(
+        model,
+        on=on,
+        duration=duration,
+        tokens=tokens,
+        seq_len=seq_len,
+        budget=budget,
+        peak=peak,
+        utilization=utilization,
+        duty=duty,
+        method=method,
+        micro_batch=micro_batch,
+        assume=assume,
+    )
+    return convert.check(ask(question, known), known, said)
+
+
+def params(model: str, *, catalogue: str | Path | None = None) -> results.Params:
+    """Parameters of a model by part, exact.
+
+    >>> params("gpt2").total
+    124439808
+    """
+    return convert.params(count.count_parameters(model, _catalogue(catalogue)))
+
+
+def flops(
+    model: str,
+    *,
+    tokens: str | float | None = None,
+    seq_len: str | int | None = None,
+    assume: Mapping[str, str] | None = None,
+    catalogue: str | Path | None = None,
+) -> results.Flops:
+    """FLOP of training a model, by part and in every convention.
+
+    >>> round(flops("gpt-3", tokens="300B", seq_len=2048).total_flop / 1e23, 3)
+    3.229
+    """
+    question = read_question(model, tokens=tokens, seq_len=seq_len, assume=assume)
+    return convert.flops(count.count_flop(question, _catalogue(catalogue)))
+
+
+def audit(
+    claim: str | None = None,
+    *,
+    params: str | float | None = None,
+    tokens: str | float | None = None,
+    device: str | None = None,
+    devices: str | int | None = None,
+    device_hours: str | float | None = None,
+    wall_hours: str | float | None = None,
+    flop: str | float | None = None,
+    usd: str | float | None = None,
+    flop_per_param_token: float | None = None,
+    catalogue: str | Path | None = None,
+) -> results.AuditResult:
+    """Whether a published claim is plausible: the share of peak that it implies.
+
+    Figures given by name replace what the sentence says.
+
+    >>> audit(params="1B", tokens="1B", device="A100", device_hours=5.3).verdict
+    'impossible'
+    """
+    said = read_claim(claim) if claim else ClaimText()
+    named = {
+        "params": None if params is None else read_count(params, "parameters"),
+        "tokens": None if tokens is None else read_count(tokens, "tokens"),
+        "device": device,
+        "devices": None if devices is None else read_whole(devices, "number of devices"),
+        "device_hours": None if device_hours is None else _hours(device_hours),
+        "wall_hours": None if wall_hours is None else _hours(wall_hours),
+        "flop": None if flop is None else read_count(flop, "FLOP"),
+        "usd": None if usd is None else read_usd(usd),
+        "flop_per_param_token": flop_per_param_token,
+    }
+    said = structs.replace(said, **{key: value for key, value in named.items() if value is not None})
+    return convert.audit(audits.audit(said, _catalogue(catalogue)))
+
+
+def _hours(value: str | float) -> float:
+    """A number of hours ("1.3M"), or a duration with its unit ("53h", "2 days")."""
+    if isinstance(value, str) and value.strip()[-1:].isalpha() and value.strip()[-1:] not in "kKmMbB":
+        return read_duration(value) / HOUR
+    return read_count(value, "hours")
+
+
+def need(
+    model: str,
+    *,
+    within: str | float | None = None,
+    budget: str | float | None = None,
+    tokens: str | float | None = None,
+    method: str = "pretrain",
+    micro_batch: str | int | None = None,
+    seq_len: str | int | None = None,
+    assume: Mapping[str, str] | None = None,
+    catalogue: str | Path | None = None,
+) -> results.NeedResult:
+    """What it would take: for each device on sale the fewest that do it, the cheapest first.
+
+    >>> need("gpt2", within="30 days").options[0].devices
+    1
+    """
+    question = read_question(
+        model,
+        duration=within,
+        budget=budget,
+        tokens=tokens,
+        method=method,
+        micro_batch=micro_batch,
+        seq_len=seq_len,
+        assume=assume,
+    )
+    return convert.need(inverse.need(question, _catalogue(catalogue)))
+
+
+def instead(
+    *,
+    on: str,
+    duration: str | float | None = None,
+    budget: str | float | None = None,
+    assume: Mapping[str, str] | None = None,
+    catalogue: str | Path | None = None,
+) -> results.InsteadResult:
+    """What a machine could train from scratch, or fine-tune, in a time.
+
+    >>> [one.method for one in instead(on="RTX 4070 Ti", duration="1y").finetune][-1]
+    'qlora'
+    """
+    question = read_question(inverse.ANY_MODEL, on=on, duration=duration, budget=budget, assume=assume)
+    return convert.instead(inverse.instead(question, _catalogue(catalogue)))
+
+
+def models(query: str = "", *, catalogue: str | Path | None = None) -> results.Rows:
+    """Models of the catalogue."""
+    return _rows("models", query, catalogue)
+
+
+def devices(query: str = "", *, catalogue: str | Path | None = None) -> results.Rows:
+    """Accelerators of the catalogue.
+
+    >>> devices("rtx 4070 ti").rows[0]["key"]
+    'rtx-4070-ti'
+    """
+    return _rows("devices", query, catalogue)
+
+
+def runs(query: str = "", *, catalogue: str | Path | None = None) -> results.Rows:
+    """Published training runs of the catalogue."""
+    return _rows("runs", query, catalogue)
+
+
+def prices(query: str = "", *, catalogue: str | Path | None = None) -> results.Rows:
+    """Dated prices of the catalogue."""
+    return _rows("prices", query, catalogue)
+
+
+def sources(query: str = "", *, catalogue: str | Path | None = None) -> results.Rows:
+    """The bibliography."""
+    return _rows("sources", query, catalogue)
+
+
+def _rows(what: str, query: str, catalogue: str | Path | None) -> results.Rows:
+    found = listing.listing(what, query, _catalogue(catalogue))
+    return results.Rows(subject=found, rows=list(found.rows))

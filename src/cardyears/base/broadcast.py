@@ -1,0 +1,72 @@
+"""Largest, smallest and choice for floats and for arrays through the same line.
+
+With floats these are Python's own, so that a single estimate neither imports nor waits for NumPy; with an array
+anywhere they are NumPy's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cardyears.base.units import Scalar
+
+
+def is_array(value: object) -> bool:
+    """Whether a value is an array with at least one axis.
+
+    >>> is_array(2.0)
+    False
+    """
+    return bool(getattr(value, "ndim", 0))
+
+
+def maximum(first: Scalar, *others: Scalar) -> Scalar:
+    """The largest, element by element.
+
+    >>> maximum(1.0, 3.0, 2.0)
+    3.0
+    """
+    if not any(map(is_array, (first, *others))):
+        return max(first, *others)
+    import numpy as np
+
+    for other in others:
+        first = np.maximum(first, other)
+    return first
+
+
+def minimum(first: Scalar, second: Scalar) -> Scalar:
+    """The smaller, element by element.
+
+    >>> minimum(1.0, 3.0)
+    1.0
+    """
+    if not (is_array(first) or is_array(second)):
+        return min(first, second)
+    import numpy as np
+
+    return np.minimum(first, second)
+
+
+def where(condition: object, yes: Scalar, no: Scalar) -> Scalar:
+    """One of two, by a condition, element by element.
+
+    >>> where(True, 1.0, 2.0)
+    1.0
+    """
+    if not is_array(condition):
+        return yes if condition else no
+    import numpy as np
+
+    chosen: Scalar = np.where(np.asarray(condition), yes, no)
+    return chosen
+
+
+def any_of(value: Scalar) -> bool:
+    """Whether a value, or any element of an array, is not zero.
+
+    >>> any_of(0.0)
+    False
+    """
+    return bool(value.any()) if is_array(value) else bool(value)  # type: ignore[union-attr]

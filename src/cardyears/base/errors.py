@@ -1,0 +1,90 @@
+"""What can go wrong, in one sentence each: the rule, the values, the remedy.
+
+Only these reach a user. The command line prints one line and exits with `exit_code`; the API answers with
+the same sentence and `code`. Add a class here, not a message elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from cardyears.base.text import Text
+
+
+class CardyearsError(Exception):
+    """A rule that was broken and what to do about it."""
+
+    code: ClassVar[str] = "fault"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, rule: Text, remedy: Text) -> None:
+        super().__init__(rule, remedy)
+        self.rule, self.remedy = rule, remedy
+
+    def __str__(self) -> str:
+        return f"{self.rule} {self.remedy}"
+
+
+class BadInput(CardyearsError):
+    """Something that the person wrote cannot be used."""
+
+    code = "bad-input"
+    exit_code = 2
+
+
+class UnreadableValue(BadInput):
+    """A number, duration, share, amount or machine that does not read as one."""
+
+    code = "unreadable-value"
+
+
+class UnknownName(BadInput):
+    """A model, device, link or key that the catalogue does not have."""
+
+    code = "unknown-name"
+
+
+class AmbiguousName(BadInput):
+    """A name that fits several rows of the catalogue."""
+
+    code = "ambiguous-name"
+
+
+class MissingFigure(BadInput):
+    """A figure that no source gives: it is missing, and never guessed."""
+
+    code = "missing-figure"
+
+
+class Contradiction(BadInput):
+    """Two statements that cannot hold at once."""
+
+    code = "contradiction"
+
+
+class BadCatalogue(BadInput):
+    """A row of the catalogue, ours or the user's own, that breaks the schema."""
+
+    code = "bad-catalogue"
+
+
+class UnusableFile(BadInput):
+    """A file or folder that cannot be read or written."""
+
+    code = "unusable-file"
+
+
+class MissingExtra(BadInput):
+    """A part of the product that is installed on request only."""
+
+    code = "missing-extra"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as a sentence has them.
+
+    >>> listed(["a", "b", "c"])
+    'a, b, c'
+    """
+    return ", ".join(names)

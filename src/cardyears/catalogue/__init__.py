@@ -1,0 +1,1 @@
+"""What is known and published: devices, links, models, runs, prices, electricity, measured shares, sources."""

@@ -1,0 +1,169 @@
+"""What does the catalogue say? Its rows, decoded when they are first asked for.
+
+The compiled file is made when the package is built. In a source checkout whose TOML or CSV files are newer, the
+catalogue is compiled afresh and kept in the cache folder.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cardyears.base.errors import BadCatalogue, UnusableFile
+from cardyears.base.text import Text
+from cardyears.catalogue import schema
+
+_HERE = Path(__file__).parent
+CACHE_VARIABLE = "CARDYEARS_CACHE_DIR"
+PRICES = "prices"
+"""The one section that is a list: a price has no key of its own."""
+
+
+class Catalogue:
+    """Everything that is known and published: rows by key, each section decoded on first use."""
+
+    def __init__(self, packed: dict[str, bytes], own: dict[str, Any] | None = None) -> None:
+        self._packed, self._own = packed, own or {}
+
+    def _rows(self, section: str, row_type: Any) -> Any:
+        rows = msgspec.msgpack.decode(self._packed[section], type=dict[str, row_type])
+        return {**rows, **self._own.get(section, {})}
+
+    @cached_property
+    def accelerators(self) -> dict[str, schema.AcceleratorRow]:
+        """Accelerators by key."""
+        return self._rows("accelerators", schema.AcceleratorRow)  # type: ignore[no-any-return]
+
+    @cached_property
+    def links(self) -> dict[str, schema.LinkRow]:
+        """Classes of wire by key."""
+        return self._rows("links", schema.LinkRow)  # type: ignore[no-any-return]
+
+    @cached_property
+    def models(self) -> dict[str, schema.ModelRow]:
+        """Models by key."""
+        return self._rows("models", schema.ModelRow)  # type: ignore[no-any-return]
+
+    @cached_property
+    def runs(self) -> dict[str, schema.RunRow]:
+        """Published whole training runs by key."""
+        return self._rows("runs", schema.RunRow)  # type: ignore[no-any-return]
+
+    @cached_property
+    def grid(self) -> dict[str, schema.GridRow]:
+        """Electricity by country."""
+        return self._rows("grid", schema.GridRow)  # type: ignore[no-any-return]
+
+    @cached_property
+    def shares(self) -> dict[str, schema.ShareRow]:
+        """Attained shares of the training peak by accelerator family."""
+        return self._rows("shares", schema.ShareRow)  # type: ignore[no-any-return]
+
+    @cached_property
+    def sources(self) -> dict[str, schema.SourceRow]:
+        """The bibliography."""
+        return self._rows("sources", schema.SourceRow)  # type: ignore[no-any-return]
+
+    @cached_property
+    def prices(self) -> list[schema.PriceRow]:
+        """Dated prices per device-hour."""
+        rows = msgspec.msgpack.decode(self._packed["prices"], type=list[schema.PriceRow])
+        return [*rows, *self._own.get("prices", ())]
+
+    def with_file(self, path: str | Path) -> Catalogue:
+        """This catalogue with one's own rows on top: a TOML file with tables ``[SECTION.KEY]``.
+
+        Raises `UnusableFile` or `BadCatalogue` with file and key.
+        """
+        from cardyears.catalogue import compile as compiler
+
+        path = Path(path)
+        try:
+            tables = compiler.read_toml(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise UnusableFile(
+                Text("{path} cannot be read as a catalogue.", path=str(path)),
+                Text("Name a TOML file with tables such as [accelerators.my-card]."),
+            ) from error
+        own = {section: _own_rows(section, rows, path.name) for section, rows in tables.items()}
+        known = {section: getattr(self, section) for section in compiler.SECTIONS}
+        compiler.check_references(own, lambda _section, _key: path.name, known=known)
+        merged: dict[str, Any] = {}
+        for section, rows in own.items():
+            before = self._own.get(section, [] if section == PRICES else {})
+            merged[section] = [*before, *rows] if section == PRICES else {**before, **rows}
+        return Catalogue(self._packed, {**self._own, **merged})
+
+
+def _own_rows(section: str, rows: Any, file: str) -> Any:
+    """The rows of one section of a user's file, checked."""
+    from cardyears.catalogue import compile as compiler
+
+    if section == PRICES and isinstance(rows, list):
+        return [compiler.convert_row(row, schema.PriceRow, file, section) for row in rows]
+    if section in compiler.SECTIONS and isinstance(rows, dict):
+        return {key: compiler.convert_row(raw, compiler.SECTIONS[section], file, key) for key, raw in rows.items()}
+    raise BadCatalogue(
+        Text("{path}: [{section}] is no section of a catalogue.", path=file, section=section),
+        Text("Use tables [SECTION.KEY] with {names}, or [[prices]].", names=", ".join(compiler.SECTIONS)),
+    )
+
+
+@cache
+def load() -> Catalogue:
+    """The catalogue that ships with the product.
+
+    >>> load().accelerators["rtx-4070-ti"].name
+    'RTX 4070 Ti'
+    """
+    return Catalogue(msgspec.msgpack.decode(_compiled_bytes(), type=dict[str, bytes]))
+
+
+def _compiled_bytes() -> bytes:
+    compiled, data = _HERE / "catalogue.msgpack", _HERE / "data"
+    if compiled.exists() and not (data.exists() and _newest(data) > compiled.stat().st_mtime):
+        return compiled.read_bytes()
+    from cardyears.catalogue import compile as compiler
+
+    cached = _cache_folder() / "catalogue.msgpack"
+    if not cached.exists() or _newest(data) > cached.stat().st_mtime:
+        _write(cached, compiler.encode(compiler.compile_folder(data)))
+    return cached.read_bytes()
+
+
+def _newest(folder: Path) -> float:
+    with os.scandir(folder) as entries:
+        return max(
+            (_newest(Path(entry.path)) if entry.is_dir() else entry.stat().st_mtime for entry in entries), default=0.0
+        )
+
+
+def _cache_folder() -> Path:
+    named = os.environ.get(CACHE_VARIABLE)
+    if named:
+        return Path(named)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("cardyears")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write whole or not at all: another process may read the file meanwhile."""
+    partial = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        raise UnusableFile(
+            Text(
+                "The cache folder {folder} cannot be written ({reason}).",
+                folder=str(path.parent),
+                reason=error.strerror or type(error).__name__,
+            ),
+            Text("Set {variable} to a folder that can.", variable=CACHE_VARIABLE),
+        ) from error

@@ -1,0 +1,248 @@
+"""What does a row of the catalogue look like?
+
+One Struct for each kind of row, as it stands in the TOML and CSV files under ``data/``; `compile` checks every
+file against them and says file and key when a row is wrong. A key that is not here is refused, so a slip of the
+pen cannot pass. Units stand in the key (``memory_gib``, ``bandwidth_gb_s``); `load` turns them into SI.
+
+A row has one default ``source`` (a key of the bibliography), ``kind`` and ``checked`` date for all its figures;
+``figures`` overrides them for single ones. A figure that no source gives is left out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+import msgspec
+
+from cardyears.base.sourced import Kind
+
+Dtype = Literal["fp64", "fp32", "tf32", "fp16", "fp16-fp16acc", "bf16", "fp8", "fp4", "int8"]
+"""A peak rate's input type; the accumulator is fp32 unless the name says otherwise. All are dense."""
+
+
+class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """What every row has: a name for people, other names, a source."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    source: str
+    where: str = ""
+    """Page, table, section or address inside the source."""
+    kind: Kind = "published"
+    checked: dt.date
+    note: str = ""
+
+
+class FigureRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Provenance of one figure where it differs from its row's."""
+
+    source: str | None = None
+    kind: Kind | None = None
+    note: str = ""
+
+
+class AcceleratorRow(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """One accelerator: dense peak rates at boost clock, memory, power, price."""
+
+    vendor: str
+    architecture: str
+    family: str
+    """The class that measured shares of peak are pooled over: a key of shares.toml."""
+    form: Literal["SXM", "PCIe", "OAM", "NVL72", "TPU", "SoC", "laptop", "superchip", "instance"]
+    released: str
+    """As far as known: 2023, 2023-01 or 2023-01-05."""
+    memory_gib: float
+    memory_type: str = ""
+    unified_memory: bool = False
+    bandwidth_gb_s: float | None = None
+    peak_tflop_s: dict[Dtype, float] = {}
+    board_w: float | None = None
+    launch_usd: float | None = None
+    link: str | None = None
+    """Key of links.toml: what joins this device to its neighbours in one box."""
+    peer_to_peer: bool = True
+    multiprocessors: int | None = None
+    stands_for: tuple[str, ...] = ()
+    """Family names ("H100") that mean this variant unless another is named; the answer says so."""
+    available: bool = True
+    """False for a part that is announced and not yet sold."""
+    figures: dict[str, FigureRow] = {}
+    """Keys are field names (``board_w``) or ``peak.bf16``."""
+
+
+class LinkRow(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """One class of wire: nominal bandwidth of one direction, per device."""
+
+    scope: Literal["node", "cluster", "internet"]
+    bandwidth_gb_s: float
+    upload_gb_s: float | None = None
+    """Where up differs from down, as at home."""
+    latency_us: float | None = None
+    duplex: bool = True
+    figures: dict[str, FigureRow] = {}
+
+
+class LatentRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Multi-head latent attention's low-rank sizes."""
+
+    kv_rank: int
+    rope_dim: int
+    nope_dim: int
+    value_dim: int
+    q_rank: int | None = None
+
+
+class ShapeRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A decoder by its published shape; what is left out has the default named here."""
+
+    layers: int
+    hidden: int
+    heads: int
+    vocab: int
+    ffn: int
+    """Width of the dense MLP (of the leading dense layers if all others have experts)."""
+    kv_heads: int | None = None
+    """None: as many as heads."""
+    head_dim: int | None = None
+    """None: hidden / heads."""
+    gated: bool = True
+    """SwiGLU, GeGLU: three matrices; False: two."""
+    tied: bool = False
+    positions: int = 0
+    """Rows of a learned position table; 0 with rotary embedding or ALiBi."""
+    norm: Literal["rmsnorm", "layernorm", "layernorm-no-bias", "none"] = "rmsnorm"
+    """none: a norm without parameters."""
+    norms_per_layer: int = 2
+    embedding_norm: bool = False
+    """A norm right behind the embedding, as in BLOOM."""
+    qk_norm: Literal["none", "head", "hidden"] = "none"
+    """A norm of q and k over each head, or over all heads at once."""
+    qkv_bias: bool = False
+    output_bias: bool = False
+    mlp_bias: bool = False
+    head_bias: bool = False
+    parallel: bool = False
+    """Attention and MLP side by side on one input."""
+    window: int | None = None
+    """Sliding window in tokens; None: full attention."""
+    global_every: int | None = None
+    """With a window: every so-manieth layer attends to everything."""
+    latent: LatentRow | None = None
+    experts: int = 0
+    top_k: int = 0
+    expert_ffn: int = 0
+    shared_experts: int = 0
+    shared_ffn: int = 0
+    """Width of all shared experts together; 0: shared_experts x expert_ffn."""
+    shared_gate: bool = False
+    """A learned scalar gate on the shared expert, as in Qwen2-MoE."""
+    router_bias: bool = False
+    expert_bias: bool = False
+    dense_layers: int = 0
+    """Leading layers with a dense MLP in a mixture of experts."""
+    expert_every: int = 1
+    """Every so-manieth layer has experts, the others a dense MLP."""
+    attention_sinks: bool = False
+    """One learned sink logit per head and layer, as in gpt-oss."""
+
+
+class ReadingRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """One published reading of a model whose maker published nothing."""
+
+    label: str
+    source: str
+    kind: Kind = "estimate"
+    flop: float | None = None
+    parameters: float | None = None
+    model: str | None = None
+    """Key of the model whose shape this reading takes."""
+    note: str = ""
+
+
+class ModelRow(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """One model: its shape and what is published of its training; or the readings of an undisclosed one."""
+
+    developer: str
+    released: str = ""
+    family: str
+    stands_for: tuple[str, ...] = ()
+    """Family names ("llama 3") that mean this size unless another is named; the answer says so."""
+    shape: ShapeRow | None = None
+    tokens: float | None = None
+    """Tokens seen in pretraining."""
+    sequence_length: int | None = None
+    """Of pretraining, before any stage that lengthens it."""
+    global_batch_tokens: float | None = None
+    parameters: int | None = None
+    """The published count, to check ours against; not used in any sum."""
+    open_weights: bool = True
+    readings: tuple[ReadingRow, ...] = ()
+    figures: dict[str, FigureRow] = {}
+
+
+class RunRow(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """One whole training run as published: a landmark, and a test of audits."""
+
+    model: str | None = None
+    """Key of the model, where the catalogue has it."""
+    parameters: float | None = None
+    active_parameters: float | None = None
+    tokens: float | None = None
+    flop: float | None = None
+    device: str | None = None
+    """Key of the accelerator, where the catalogue has it."""
+    devices: int | None = None
+    device_hours: float | None = None
+    wall_days: float | None = None
+    mfu: float | None = None
+    tflop_s_per_device: float | None = None
+    energy_mwh: float | None = None
+    tco2e: float | None = None
+    cost_usd: float | None = None
+    landmark: bool = False
+    """Drawn on the scale of the answer."""
+
+
+class PriceRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One dated price per device-hour. A changed price is a new row."""
+
+    device: str
+    provider: str
+    market: Literal["on_demand", "spot", "reserved_1y", "reserved_3y"]
+    usd_per_device_hour: float
+    date: dt.date
+    source: str
+    where: str = ""
+    note: str = ""
+
+
+class GridRow(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """Electricity of one country: price for a household and carbon intensity."""
+
+    usd_per_kwh: float | None = None
+    gco2e_per_kwh: float | None = None
+    year: int
+    figures: dict[str, FigureRow] = {}
+
+
+class ShareRow(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """Attained share of the training peak (MFU) of an accelerator family: quantiles of measured runs."""
+
+    low: float
+    mid: float
+    high: float
+    runs: int
+    sources: tuple[str, ...] = ()
+    """Names of the sources whose runs are pooled."""
+
+
+class SourceRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One entry of the bibliography."""
+
+    title: str
+    where: str
+    """Address, arXiv number or DOI."""
+    authors: str = ""
+    date: str = ""
+    note: str = ""

@@ -1,0 +1,30 @@
+"""`cardyears params`: how many parameters has a model?"""
+
+from __future__ import annotations
+
+import click
+
+from cardyears.cli.completion import complete_model
+from cardyears.cli.options import common, examples, present
+
+
+@click.command(epilog=examples("params gpt2", "params mixtral-8x7b --json"))
+@click.argument("model", shell_complete=complete_model)
+@common
+def params(
+    model: str,
+    as_json: bool,
+    lang: str,
+    assume: tuple[str, ...],
+    catalogue: str | None,
+    explained: bool,
+    with_sources: bool,
+) -> int:
+    """How many parameters has MODEL, part by part, to the single one?"""
+    from cardyears.api.functions import params as ask
+    from cardyears.question.question import read_assumptions
+
+    read_assumptions(assume)
+    result = ask(model, catalogue=catalogue)
+    present(result, as_json=as_json, lang=lang, explained=explained, with_sources=with_sources, catalogue=catalogue)
+    return 0

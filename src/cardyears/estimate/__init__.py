@@ -1,0 +1,1 @@
+"""Case and layout to ledgers: memory, time, energy, cost."""

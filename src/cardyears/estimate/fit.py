@@ -1,0 +1,83 @@
+"""Which layout of plain replicas fits, with the least computed again and the least sharded?
+
+Looks at every combination of ZeRO stage, recomputation and chunked loss, then for the largest micro-batch. Tensor,
+pipeline, context and expert parallelism come with the search over layouts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from cardyears.base.ledger import Ledger
+from cardyears.estimate.memory import memory, peak_bytes
+from cardyears.layout.layout import Layout, Zero
+from cardyears.work.activations import Recompute
+from cardyears.work.architecture import Architecture
+from cardyears.work.state import Training
+
+LARGEST_MICRO_BATCH = 64
+"""Sequences per device and step beyond which a device is long busy."""
+
+_SAVING: tuple[tuple[Recompute, bool], ...] = (("none", False), ("selective", False), ("full", False), ("full", True))
+"""(recomputation, chunked loss): from the fastest to the smallest."""
+_STAGES: tuple[Zero, ...] = (0, 1, 2, 3)
+
+
+class Fit(msgspec.Struct, frozen=True):
+    """A layout and the memory ledger of its fullest rank; the smallest one if none fits."""
+
+    layout: Layout
+    ledger: Ledger
+    fits: bool
+
+
+def fit(
+    arch: Architecture,
+    training: Training,
+    seq_len: int,
+    devices: int,
+    limits: Sequence[float],
+    *,
+    micro_batch: int | None = None,
+    global_batch: int | None = None,
+) -> Fit:
+    """The first layout whose peak is within a limit, in bytes on each device.
+
+    `limits` are tried from the first to the last: a cautious one and a bold one. Order of layouts: ZeRO 0 to 3 (only
+    with several devices), within each from no recomputation to full with a chunked loss; then the largest power of
+    two of sequences that still fits. A stated `micro_batch` is kept.
+    """
+    layouts = list(_layouts(devices))
+    first = float(micro_batch or 1)
+    peaks = [float(peak_bytes(arch, training, layout, seq_len, first)) for layout in layouts]
+    for limit in limits:
+        for layout, peak in zip(layouts, peaks, strict=True):
+            if peak <= limit:
+                most = micro_batch or _most(arch, training, layout, seq_len, limit, _largest(global_batch, devices))
+                return _found(arch, training, layout, seq_len, most, fits=True)
+    return _found(arch, training, layouts[-1], seq_len, int(first), fits=False)
+
+
+def _layouts(devices: int) -> Iterator[Layout]:
+    for zero in _STAGES if devices > 1 else _STAGES[:1]:
+        for recompute, chunked in _SAVING:
+            yield Layout(dp=devices, zero=zero, recompute=recompute, chunked_loss=chunked)
+
+
+def _largest(global_batch: int | None, devices: int) -> int:
+    return LARGEST_MICRO_BATCH if not global_batch else min(LARGEST_MICRO_BATCH, max(1, global_batch // devices))
+
+
+def _most(arch: Architecture, training: Training, layout: Layout, seq_len: int, limit: float, largest: int) -> int:
+    """The largest power of two of sequences whose peak is within the limit; one is known to be."""
+    batch = 1
+    while batch * 2 <= largest and peak_bytes(arch, training, layout, seq_len, batch * 2.0) <= limit:
+        batch *= 2
+    return batch
+
+
+def _found(arch: Architecture, training: Training, layout: Layout, seq_len: int, batch: int, *, fits: bool) -> Fit:
+    chosen = msgspec.structs.replace(layout, micro_batch=batch)
+    return Fit(chosen, memory(arch, training, chosen, seq_len), fits)

@@ -1,0 +1,1 @@
+"""Scaling laws with their fitted ranges. Knows neither hardware nor catalogue."""

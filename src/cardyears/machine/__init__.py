@@ -1,0 +1,1 @@
+"""What there is: devices, links, clusters, money and energy. Knows no model."""

@@ -1,0 +1,1 @@
+"""What the person said: the only readers of human words and numbers."""

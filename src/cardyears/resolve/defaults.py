@@ -1,0 +1,281 @@
+"""What is taken where nobody said anything? The named assumptions, each with its source and reason.
+
+``--assume KEY=VALUE`` replaces any of them. A default without a reason has no place here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from cardyears.base.errors import UnknownName, UnreadableValue, listed
+from cardyears.base.sourced import Kind
+from cardyears.base.text import N_, Text
+from cardyears.base.units import YEAR
+from cardyears.case import Assumption
+from cardyears.question.read import read_count, read_duration, read_share, read_usd, read_whole
+from cardyears.work.state import RECIPES
+
+
+class Default(msgspec.Struct, frozen=True):
+    """One assumption: its usual value, how a person may write another, and why this one is usual."""
+
+    key: str
+    value: Any
+    unit: str
+    kind: Kind
+    source: str
+    reason: str
+    read: Callable[[str], Any]
+    format: str = "number"
+
+
+def _factor(text: str) -> float:
+    value = read_count(text, "factor")
+    if value < 1:
+        raise UnreadableValue(
+            Text("A factor of {value} is below 1.", value=text), Text("Write 1.1 for ten per cent more.")
+        )
+    return value
+
+
+def _recipe(text: str) -> str:
+    if text not in RECIPES:
+        raise UnknownName(
+            Text("No optimiser recipe is called {name}.", name=repr(text)),
+            Text("Take one of {names}.", names=listed(RECIPES)),
+        )
+    return text
+
+
+def _name(text: str) -> str:
+    return text
+
+
+DEFAULTS: Mapping[str, Default] = {
+    default.key: default
+    for default in (
+        Default(
+            "time_limit",
+            YEAR,
+            "s",
+            "assumed",
+            "",
+            N_("no time was given; a year is the longest that most people wait"),
+            read_duration,
+            "duration",
+        ),
+        Default(
+            "duty",
+            1.0,
+            "",
+            "assumed",
+            "",
+            N_("the device works on nothing else and never rests"),
+            read_share,
+            "percent",
+        ),
+        Default(
+            "tokens_per_parameter",
+            20.0,
+            "tokens",
+            "published",
+            "chinchilla-2022",
+            N_("the compute-optimal ratio; smaller models are often trained on far more"),
+            read_count,
+        ),
+        Default(
+            "tokens",
+            0.0,
+            "tokens",
+            "derived",
+            "chinchilla-2022",
+            N_("no token count is published or given: tokens_per_parameter times the parameters"),
+            read_count,
+            "count",
+        ),
+        Default(
+            "finetune_tokens",
+            20e6,
+            "tokens",
+            "assumed",
+            "alpaca-2023",
+            N_("52,002 instructions as in Alpaca, three times over, at about 130 tokens each"),
+            read_count,
+            "count",
+        ),
+        Default(
+            "finetune_seq_len",
+            2_048,
+            "tokens",
+            "assumed",
+            "",
+            N_("instructions are short; longer sequences need more memory for activations"),
+            read_whole,
+            "integer",
+        ),
+        Default(
+            "seq_len",
+            2_048,
+            "tokens",
+            "assumed",
+            "gpt-3-2020",
+            N_("no sequence length is published or given; GPT-3's"),
+            read_whole,
+            "integer",
+        ),
+        Default(
+            "recipe",
+            "adamw",
+            "",
+            "published",
+            "zero-2020",
+            N_("bf16 mixed precision with AdamW holds 16 bytes for each trained parameter"),
+            _recipe,
+        ),
+        Default(
+            "rank",
+            16,
+            "",
+            "assumed",
+            "lora-2021",
+            N_("adapters on every linear layer are usually of rank 8 to 64"),
+            read_whole,
+            "integer",
+        ),
+        Default(
+            "usable_memory",
+            1.0,
+            "",
+            "assumed",
+            "",
+            N_("no screen or other program holds memory of the card; the framework's own share is in the ledger"),
+            read_share,
+            "percent",
+        ),
+        Default(
+            "usable_unified_memory",
+            0.75,
+            "",
+            "assumed",
+            "",
+            N_("macOS lets the GPU take about three quarters of the memory that it shares with the processor"),
+            read_share,
+            "percent",
+        ),
+        Default(
+            "host_factor",
+            1.25,
+            "",
+            "measured",
+            "mlperf-power",
+            N_("eight-GPU servers drew 1.2 to 1.3 times the boards' rated power while training"),
+            _factor,
+        ),
+        Default(
+            "host_w",
+            100.0,
+            "W",
+            "assumed",
+            "",
+            N_("processor, memory, fans and losses of a desktop computer under load"),
+            read_count,
+            "power",
+        ),
+        Default(
+            "pue",
+            1.1,
+            "",
+            "published",
+            "patterson-2021",
+            N_("cooling and losses of a large, efficient data centre; the average one has 1.56"),
+            _factor,
+        ),
+        Default("country", "world", "", "assumed", "", N_("no country was given: the world's average"), _name),
+        Default(
+            "lifetime",
+            4 * YEAR,
+            "s",
+            "assumed",
+            "",
+            N_("a card's price is written off in a straight line over four years"),
+            read_duration,
+            "duration",
+        ),
+        Default(
+            "rent",
+            0.0,
+            "USD/h",
+            "published",
+            "",
+            N_("median of on-demand prices of the newest twelve months"),
+            read_usd,
+            "usd",
+        ),
+        Default(
+            "mfu",
+            0.0,
+            "",
+            "measured",
+            "measured-runs",
+            N_("share of the training peak that runs on this family of devices attain"),
+            read_share,
+            "percent",
+        ),
+    )
+}
+
+
+class Assumed:
+    """Hands out assumptions, replaced ones first, and remembers which were used."""
+
+    def __init__(self, replaced: Mapping[str, str]) -> None:
+        unknown = [key for key in replaced if key not in DEFAULTS]
+        if unknown:
+            raise UnknownName(
+                Text("No assumption is called {key}.", key=repr(unknown[0])),
+                Text("Take one of {names}.", names=listed(DEFAULTS)),
+            )
+        self._replaced = replaced
+        self._used: dict[str, Assumption] = {}
+
+    def stated(self, key: str) -> bool:
+        """Whether the person replaced this assumption."""
+        return key in self._replaced
+
+    def take(self, key: str) -> Any:
+        """The value of an assumption; it is listed in the answer from here on."""
+        default = DEFAULTS[key]
+        if key in self._replaced:
+            value = default.read(self._replaced[key])
+            self._note(default, value, "assumed", "", Text("as you said"))
+            return value
+        self._note(default, default.value, default.kind, default.source, Text(default.reason))
+        return default.value
+
+    def peek(self, key: str) -> Any:
+        """The value without listing it: for parts of the answer that may not be shown."""
+        default = DEFAULTS[key]
+        return default.read(self._replaced[key]) if key in self._replaced else default.value
+
+    def filled(self, key: str, value: float | str, *, kind: Kind, source: str, reason: Text) -> None:
+        """Note a value that the catalogue filled in for this case."""
+        self._note(
+            msgspec.structs.replace(DEFAULTS[key], value=value)
+            if key in DEFAULTS
+            else Default(key, value, "", kind, source, "", _name),
+            value,
+            kind,
+            source,
+            reason,
+        )
+
+    def _note(self, default: Default, value: Any, kind: Kind, source: str, reason: Text) -> None:
+        self._used[default.key] = Assumption(default.key, value, default.unit, kind, source, reason, default.format)
+
+    @property
+    def used(self) -> tuple[Assumption, ...]:
+        """All assumptions that the case rests on, in the order they were taken."""
+        return tuple(self._used.values())

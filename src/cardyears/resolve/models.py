@@ -1,0 +1,209 @@
+"""Which model is meant? A name of the catalogue, a TOML shape, or a size."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+
+from cardyears.base.errors import BadInput, Contradiction, UnreadableValue, UnusableFile
+from cardyears.base.text import Text
+from cardyears.case import Candidate, Reading
+from cardyears.catalogue.find import find
+from cardyears.catalogue.load import Catalogue
+from cardyears.catalogue.schema import ModelRow, ShapeRow
+from cardyears.question.read import read_count
+from cardyears.resolve.defaults import Assumed
+from cardyears.resolve.shapes import architecture, generic_decoder
+from cardyears.work.architecture import Architecture
+from cardyears.work.params import total_parameters
+
+_SIZE = re.compile(
+    r"[\d.,٠-٩۰-۹]+\s*(k|m|b|t|million|billion|trillion|ألف|مليون|مليار|تريليون)(?:\s*(parameters?|params?|معامل))?",
+    re.IGNORECASE,
+)
+SMALLEST, LARGEST = 3e5, 1e14
+"""Sizes between which a decoder can be thought of at all."""
+DEFAULT_SEQ_LEN = 2_048
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A model that was found: its shape, or the readings of an undisclosed one, and what is published of it."""
+
+    key: str
+    name: str
+    architecture: Architecture | None
+    source: str = ""
+    tokens: float | None = None
+    seq_len: int | None = None
+    global_batch_tokens: float | None = None
+    open_weights: bool = True
+    readings: tuple[Reading, ...] = ()
+
+
+def model(name: str, catalogue: Catalogue, assumed: Assumed) -> Model:
+    """The model that a name, a path or a size means."""
+    if name.endswith((".toml", ".json")) or ("/" in name and Path(name).exists()):
+        return _from_file(Path(name))
+    if _SIZE.fullmatch(name.strip()):
+        return _from_size(name, assumed)
+    match = find(name, catalogue.models, "models")
+    row = catalogue.models[match.key]
+    if match.assumed_variant:
+        assumed.filled(
+            "model",
+            row.name,
+            kind="assumed",
+            source=row.source,
+            reason=Text("{said} was taken as its commonest size", said=name),
+        )
+    return _from_row(match.key, row, catalogue)
+
+
+def _from_row(key: str, row: ModelRow, catalogue: Catalogue) -> Model:
+    readings = tuple(
+        Reading(one.label, one.kind, one.source, one.flop, one.parameters, one.note) for one in row.readings
+    )
+    shape = row.shape
+    if shape is None:
+        like = next((one.model for one in row.readings if one.model), None)
+        shape = catalogue.models[like].shape if like else None
+    return Model(
+        key,
+        row.name,
+        None if shape is None else checked(row.name, shape),
+        row.source,
+        row.tokens,
+        row.sequence_length,
+        row.global_batch_tokens,
+        row.open_weights,
+        readings,
+    )
+
+
+def checked(name: str, shape: ShapeRow) -> Architecture:
+    """The architecture of a shape whose parts fit together; `Contradiction` says what does not."""
+    positive = {field: getattr(shape, field) for field in ("layers", "hidden", "heads", "vocab", "ffn")}
+    for field, value in positive.items():
+        if value < 1:
+            raise UnreadableValue(
+                Text("{name}: {field} = {value:integer} is not positive.", name=name, field=field, value=value),
+                Text("Mend the shape."),
+            )
+    if shape.head_dim is None and shape.latent is None and shape.hidden % shape.heads:
+        raise Contradiction(
+            Text(
+                "{name}: {heads:integer} heads do not divide a width of {hidden:integer}.",
+                name=name,
+                heads=shape.heads,
+                hidden=shape.hidden,
+            ),
+            Text("Mend one of them, or give head_dim."),
+        )
+    if shape.kv_heads and shape.heads % shape.kv_heads:
+        raise Contradiction(
+            Text(
+                "{name}: {kv:integer} key heads do not divide {heads:integer} heads.",
+                name=name,
+                kv=shape.kv_heads,
+                heads=shape.heads,
+            ),
+            Text("Mend one of them."),
+        )
+    if shape.experts and not 1 <= shape.top_k <= shape.experts:
+        raise Contradiction(
+            Text(
+                "{name}: {k:integer} of {n:integer} experts cannot be chosen.",
+                name=name,
+                k=shape.top_k,
+                n=shape.experts,
+            ),
+            Text("Mend top_k."),
+        )
+    return architecture(name, shape)
+
+
+def _from_size(name: str, assumed: Assumed) -> Model:
+    size = read_count(re.sub(r"\s*(parameters?|params?|معامل)\s*$", "", name, flags=re.IGNORECASE), "parameters")
+    if not SMALLEST <= size <= LARGEST:
+        raise UnreadableValue(
+            Text("A decoder of {size:count} parameters cannot be laid out.", size=size),
+            Text("Name a size between {low:count} and {high:count}.", low=SMALLEST, high=LARGEST),
+        )
+    arch = generic_decoder(size)
+    title = f"a {name.strip()} decoder"
+    layer = arch.layers[0][0]
+    assumed.filled(
+        "model",
+        title,
+        kind="assumed",
+        source="llama-2023",
+        reason=Text(
+            "a Llama-like shape of that size: {layers:integer} layers, {hidden:integer} wide, {heads:integer} heads, "
+            "vocabulary {vocab:integer}, {n:integer} parameters",
+            layers=arch.layer_count,
+            hidden=arch.hidden,
+            heads=layer.mixer.heads,
+            vocab=arch.vocab,
+            n=total_parameters(arch),
+        ),
+    )
+    return Model("generic", title, msgspec.structs.replace(arch, name=title), "llama-2023")
+
+
+class _ShapeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    shape: ShapeRow
+    tokens: float | None = None
+    sequence_length: int | None = None
+
+
+def _from_file(path: Path) -> Model:
+    """A model from a TOML file with ``name`` and ``[shape]``."""
+    if path.suffix != ".toml":
+        raise UnusableFile(
+            Text("{path} is not a shape that can be read yet.", path=str(path)),
+            Text("Describe the model in a TOML file with name and [shape]: docs/catalogue.md."),
+        )
+    try:
+        read = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _ShapeFile)
+    except OSError as error:
+        raise UnusableFile(
+            Text("{path} cannot be read ({reason}).", path=str(path), reason=error.strerror or "?"),
+            Text("Check the path."),
+        ) from error
+    except (ValueError, msgspec.ValidationError) as error:
+        raise BadInput(
+            Text("{path} is not a model's shape: {reason}.", path=str(path), reason=str(error)),
+            Text("It needs name and [shape] with layers, hidden, heads, ffn and vocab: docs/catalogue.md."),
+        ) from error
+    return Model(path.stem, read.name, checked(read.name, read.shape), "", read.tokens, read.sequence_length)
+
+
+GENERIC_SIZES = ("10M", "25M", "50M", "100M", "200M", "350M", "500M", "750M", "1B", "1.5B", "2B", "3B", "5B")
+"""Generic decoders among the alternatives, between the catalogue's models."""
+
+
+@lru_cache(maxsize=8)
+def candidates(catalogue: Catalogue) -> tuple[Candidate, ...]:
+    """Models that may be offered instead: every shape of the catalogue, and generic sizes for training from scratch."""
+    known = [
+        Candidate(
+            key,
+            row.name,
+            checked(row.name, row.shape),
+            row.sequence_length or DEFAULT_SEQ_LEN,
+            row.open_weights,
+            row.released,
+        )
+        for key, row in catalogue.models.items()
+        if row.shape is not None
+    ]
+    generic = [
+        Candidate(size, f"{size} decoder", generic_decoder(read_count(size)), DEFAULT_SEQ_LEN, open_weights=False)
+        for size in GENERIC_SIZES
+    ]
+    return (*known, *generic)

@@ -1,0 +1,286 @@
+"""What exactly is the problem? Question and catalogue to a Case, every filled-in value with its reason."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import cast
+
+from cardyears.base.errors import BadInput, Contradiction, MissingFigure
+from cardyears.base.interval import Interval
+from cardyears.base.text import Text
+from cardyears.base.units import DAY
+from cardyears.case import Case, Claim, Landmark, Rate, Terms, Workload
+from cardyears.catalogue.load import Catalogue
+from cardyears.machine.cluster import Cluster
+from cardyears.machine.device import Device
+from cardyears.question.question import Question
+from cardyears.resolve.defaults import Assumed
+from cardyears.resolve.devices import cluster, device, owned
+from cardyears.resolve.models import Model, candidates, model
+from cardyears.work.flops import finetune_flop, model_flop
+from cardyears.work.params import lora_parameters, total_parameters
+from cardyears.work.state import RECIPES, Training
+
+_TRAINED, _ADAPTED = Interval(0.79, 1.0, 1.60), Interval(0.89, 1.0, 1.62)
+MEMORY_SPREAD = {"pretrain": _TRAINED, "full": _TRAINED, "lora": _ADAPTED, "qlora": _ADAPTED}
+"""Measured over predicted peak memory on one device, 10th and 90th percentile with every source weighing the same: 18
+runs with all weights trained, 135 with adapters. Wide, because engines differ in what they keep."""
+
+
+def resolve(question: Question, catalogue: Catalogue) -> Case:
+    """The complete problem. Raises `BadInput` where a name is unknown or two statements contradict."""
+    assumed = Assumed(question.assume)
+    found = model(question.model, catalogue, assumed)
+    if question.hardware is None:
+        raise BadInput(Text("No hardware was named."), Text('Name it, such as --on "RTX 4070 Ti" or --on "8x H100".'))
+    machine = cluster(question.hardware, catalogue, assumed)
+    work = workload(question, found, assumed)
+    rate = _rate(question, machine.device, catalogue, assumed)
+    seconds = question.duration_s if question.duration_s is not None else assumed.take("time_limit")
+    terms = _terms(machine, catalogue, assumed)
+    usable = "usable_unified_memory" if machine.device.unified_memory else "usable_memory"
+    return Case(
+        method=question.method,
+        workload=work,
+        cluster=machine,
+        rate=rate,
+        seconds=seconds,
+        budget_usd=question.budget_usd,
+        terms=terms,
+        finetune_tokens=assumed.peek("finetune_tokens"),
+        tokens_per_parameter=assumed.peek("tokens_per_parameter"),
+        memory_spread=MEMORY_SPREAD,
+        usable_share=assumed.take(usable),
+        candidates=candidates(catalogue),
+        landmarks=landmarks(catalogue),
+        claims=claims(found, catalogue),
+        assumptions=assumed.used,
+        stated_seconds=question.duration_s is not None,
+        micro_batch=question.micro_batch,
+    )
+
+
+def workload(question: Question, found: Model, assumed: Assumed) -> Workload:
+    """What is trained, on how many tokens, at which length."""
+    method = question.method
+    if method != "pretrain" and not found.open_weights:
+        raise Contradiction(
+            Text("The weights of {model} are not public: it cannot be fine-tuned.", model=found.name),
+            Text("Name an open model, or ask with --method pretrain."),
+        )
+    training = Training(
+        method,
+        RECIPES[assumed.take("recipe")] if method in ("pretrain", "full") else RECIPES["adamw"],
+        assumed.take("rank") if method in ("lora", "qlora") else assumed.peek("rank"),
+    )
+    seq_len = sequence_length(question, found, assumed)
+    if found.readings:
+        flops = [reading.flop for reading in found.readings if reading.flop]
+        # The first reading is the one that the question itself usually takes; the others widen the range.
+        flop = Interval(min(flops), flops[0], max(flops))
+        return Workload(found.key, found.name, training, 0.0, seq_len, flop, found.architecture, found.readings)
+    arch = found.architecture
+    assert arch is not None  # a row without readings has a shape: the schema's check
+    tokens = token_count(question, found, assumed)
+    per_token = (
+        finetune_flop(arch, seq_len, lora_parameters(arch, training.rank))
+        if training.adapters
+        else model_flop(arch, seq_len)
+    )
+    batch = (
+        None
+        if found.global_batch_tokens is None or method != "pretrain"
+        else max(1, int(found.global_batch_tokens // seq_len))
+    )
+    return Workload(
+        found.key,
+        found.name,
+        training,
+        tokens,
+        seq_len,
+        Interval.exact(float(per_token) * tokens),
+        arch,
+        global_batch=batch,
+    )
+
+
+def sequence_length(question: Question, found: Model, assumed: Assumed) -> int:
+    """Tokens of one sequence: as said, as published, or assumed."""
+    if question.seq_len is not None:
+        return question.seq_len
+    if question.method != "pretrain":
+        return cast("int", assumed.take("finetune_seq_len"))
+    if found.seq_len is not None:
+        assumed.filled(
+            "seq_len",
+            found.seq_len,
+            kind="published",
+            source=found.source,
+            reason=Text("the length that {model} was pretrained at", model=found.name),
+        )
+        return found.seq_len
+    return cast("int", assumed.take("seq_len"))
+
+
+def token_count(question: Question, found: Model, assumed: Assumed) -> float:
+    """Tokens seen: as said, as published, or by the ratio to parameters."""
+    if question.tokens is not None:
+        return question.tokens
+    if question.method != "pretrain":
+        return cast("float", assumed.take("finetune_tokens"))
+    if found.tokens is not None:
+        assumed.filled(
+            "tokens",
+            found.tokens,
+            kind="published",
+            source=found.source,
+            reason=Text("what {model} was trained on", model=found.name),
+        )
+        return found.tokens
+    assert found.architecture is not None
+    return cast("float", assumed.take("tokens_per_parameter")) * total_parameters(found.architecture)
+
+
+def _rate(question: Question, one: Device, catalogue: Catalogue, assumed: Assumed) -> Rate | None:
+    """Peak, share and duty. A stated share is of the stated peak, else of the training peak."""
+    dtype = question.peak or one.training_dtype
+    if dtype is None:
+        if question.utilization is not None:
+            raise MissingFigure(
+                Text("No source gives {device} a peak rate, so no share of it can be taken.", device=one.name),
+                Text("Bring its peak with --catalogue FILE."),
+            )
+        return None
+    peak = one.peak(dtype)
+    duty = question.duty if question.duty is not None else assumed.take("duty")
+    family = catalogue.shares.get(one.family, catalogue.shares["all"])
+    measured = Interval(family.low, family.mid, family.high)
+    if assumed.stated("mfu"):
+        measured = Interval.exact(assumed.take("mfu"))
+    elif question.utilization is None:
+        assumed.filled(
+            "mfu",
+            family.mid,
+            kind=family.kind,
+            source=family.source,
+            reason=Text(
+                "{low:percent} to {high:percent} in {runs:integer} runs on {family}",
+                low=family.low,
+                high=family.high,
+                runs=family.runs,
+                family=family.name,
+            ),
+        )
+    stated = question.utilization is not None
+    share = Interval.exact(question.utilization) if question.utilization is not None else measured
+    if question.peak is None:
+        assumed.filled(
+            "peak",
+            peak.value,
+            kind=peak.kind,
+            source=peak.source,
+            reason=Text("training computes in {dtype} with fp32 accumulation, dense", dtype=dtype),
+        )
+    return Rate(dtype, one.spread * peak.value, share, duty, stated, measured)
+
+
+def _terms(machine: Cluster, catalogue: Catalogue, assumed: Assumed) -> Terms:
+    """Power, electricity and price; only what a case uses is listed among its assumptions."""
+    one, own = machine.device, owned(machine.device.family)
+    grid = catalogue.grid.get(str(assumed.take("country")).casefold())
+    if grid is None or grid.usd_per_kwh is None or grid.gco2e_per_kwh is None:
+        raise MissingFigure(
+            Text("No electricity price is known for {country}.", country=str(assumed.peek("country"))),
+            Text(
+                "Take one of {names}.",
+                names=", ".join(key for key, row in catalogue.grid.items() if row.usd_per_kwh and row.gco2e_per_kwh),
+            ),
+        )
+    board = one.board_w.value if one.board_w else None
+    rent = None if own and not assumed.stated("rent") else _rent(one, catalogue, assumed)
+    return Terms(
+        board_w=board,
+        host_factor=_desktop_factor(board, min(machine.count, machine.per_node), assumed)
+        if own
+        else assumed.take("host_factor"),
+        pue=1.0 if own and not assumed.stated("pue") else assumed.take("pue"),
+        usd_per_kwh=grid.usd_per_kwh,
+        gco2e_per_kwh=grid.gco2e_per_kwh,
+        owned=rent is None and own,
+        rent=rent,
+        purchase_usd=one.launch_usd.value if one.launch_usd else None,
+        lifetime_s=assumed.peek("lifetime") if rent else assumed.take("lifetime"),
+    )
+
+
+def _desktop_factor(board_w: float | None, cards: int, assumed: Assumed) -> float:
+    """Boards and their share of the desktop around them, over the boards alone."""
+    return 1.0 if not board_w else 1 + cast("float", assumed.take("host_w")) / (board_w * cards)
+
+
+def _rent(one: Device, catalogue: Catalogue, assumed: Assumed) -> Interval | None:
+    """Median on-demand price of the newest twelve months, with its 10th and 90th percentile."""
+    if assumed.stated("rent"):
+        return Interval.exact(assumed.take("rent"))
+    rows = [row for row in catalogue.prices if row.device == one.key and row.market == "on_demand"]
+    if not rows:
+        return None
+    newest = max(row.date for row in rows)
+    recent = sorted(row.usd_per_device_hour for row in rows if row.date > newest - dt.timedelta(days=365))
+    price = Interval(*(recent[round(share * (len(recent) - 1))] for share in (0.1, 0.5, 0.9)))
+    source = max(rows, key=lambda row: row.date).source
+    assumed.filled(
+        "rent",
+        price.mid,
+        kind="published",
+        source=source,
+        reason=Text(
+            "median of {n:integer} on-demand prices in the year to {date}, ${low:number} to ${high:number}",
+            n=len(recent),
+            date=newest.isoformat(),
+            low=price.low,
+            high=price.high,
+        ),
+    )
+    return price
+
+
+def landmarks(catalogue: Catalogue) -> tuple[Landmark, ...]:
+    """Known runs to draw the answer against, smallest first."""
+    marks = [
+        Landmark(row.name, row.flop, row.kind, row.source)
+        for row in catalogue.runs.values()
+        if row.landmark and row.flop
+    ]
+    return tuple(sorted(marks, key=lambda mark: mark.flop))
+
+
+def claims(found: Model, catalogue: Catalogue) -> tuple[Claim, ...]:
+    """Published sums about this model that name a device and a time."""
+    made = []
+    for row in catalogue.runs.values():
+        if (
+            row.kind != "estimate"
+            or row.model != found.key
+            or not (row.device and row.devices and row.wall_days and row.flop)
+        ):
+            continue
+        one = device(row.device, catalogue.accelerators[row.device])
+        dtype = one.training_dtype
+        if dtype is None:
+            continue
+        share = catalogue.shares.get(one.family, catalogue.shares["all"])
+        made.append(
+            Claim(
+                row.name,
+                row.source,
+                row.flop,
+                one.name,
+                row.devices,
+                one.peaks[dtype].value,
+                dtype,
+                row.wall_days * DAY,
+                Interval(share.low, share.mid, share.high),
+            )
+        )
+    return tuple(made)

@@ -1,0 +1,1 @@
+"""What must be done: parameters, FLOP, state and activations of an architecture. Knows no hardware."""
