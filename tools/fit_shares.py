@@ -19,8 +19,10 @@ import numpy as np
 
 from cardyears.catalogue.compile import DATA, convert_row, read_toml, section_files
 from cardyears.catalogue.schema import AcceleratorRow, ShareRow
-from cardyears.work.architecture import Architecture, Attention, Channel, Experts, Layer, Mlp
+from cardyears.work.architecture import Architecture, Layer
+from cardyears.work.channels import Channel, Experts, Mlp
 from cardyears.work.flops import model_flop
+from cardyears.work.mixers import Attention
 from cardyears.work.params import matmul_parameters
 
 CHECKED = "2026-11-24"

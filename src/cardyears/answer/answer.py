@@ -11,7 +11,7 @@ from cardyears.answer.ladder import Rung, ladder
 from cardyears.answer.sensitivity import Lever, levers
 from cardyears.answer.verdict import Verdict
 from cardyears.base.interval import Interval
-from cardyears.base.text import Text, Value
+from cardyears.base.text import N_, Text, Value
 from cardyears.case import Case
 from cardyears.estimate import campaign
 
@@ -115,14 +115,14 @@ def headline(case: Case, judged: Judgement) -> Text:
 
 
 _GOOD = {
-    ("Yes", "pretrain"): "Yes. {machine} trains {model} in about {time:duration}.",
-    ("Yes", "full"): "Yes. {machine} fine-tunes {model} in about {time:duration}.",
-    ("Yes", "lora"): "Yes. {machine} fine-tunes {model} with LoRA in about {time:duration}.",
-    ("Yes", "qlora"): "Yes. {machine} fine-tunes {model} with QLoRA in about {time:duration}.",
-    ("Probably", "pretrain"): "Probably. {machine} trains {model} in about {time:duration}.",
-    ("Probably", "full"): "Probably. {machine} fine-tunes {model} in about {time:duration}.",
-    ("Probably", "lora"): "Probably. {machine} fine-tunes {model} with LoRA in about {time:duration}.",
-    ("Probably", "qlora"): "Probably. {machine} fine-tunes {model} with QLoRA in about {time:duration}.",
+    ("Yes", "pretrain"): N_("Yes. {machine} trains {model} in about {time:duration}."),
+    ("Yes", "full"): N_("Yes. {machine} fine-tunes {model} in about {time:duration}."),
+    ("Yes", "lora"): N_("Yes. {machine} fine-tunes {model} with LoRA in about {time:duration}."),
+    ("Yes", "qlora"): N_("Yes. {machine} fine-tunes {model} with QLoRA in about {time:duration}."),
+    ("Probably", "pretrain"): N_("Probably. {machine} trains {model} in about {time:duration}."),
+    ("Probably", "full"): N_("Probably. {machine} fine-tunes {model} in about {time:duration}."),
+    ("Probably", "lora"): N_("Probably. {machine} fine-tunes {model} with LoRA in about {time:duration}."),
+    ("Probably", "qlora"): N_("Probably. {machine} fine-tunes {model} with QLoRA in about {time:duration}."),
 }
 
 

@@ -168,7 +168,7 @@ def _eager_slowdown(case: Case, arch: Architecture) -> float:
     device, rate = case.cluster.device, attained(case)
     if device.bandwidth is None or rate is None:
         return 1.0
-    heads = sum(times * layer.mixer.heads for layer, times in arch.each_kind())
+    heads = sum(times * layer.mixer.score_heads for layer, times in arch.each_kind())
     moved = EAGER_PASSES * 3 * 2 * heads * case.workload.seq_len
     token_s = float(model_flop(arch, case.workload.seq_len)) / rate.mid
     return 1 + moved / device.bandwidth.value / token_s

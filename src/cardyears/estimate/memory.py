@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from cardyears.base.broadcast import any_of, maximum, where
 from cardyears.base.ledger import Ledger
-from cardyears.base.units import GIB, MIB
+from cardyears.base.units import GIB
 from cardyears.layout.layout import Layout
 from cardyears.work.activations import activations, logits
 from cardyears.work.architecture import Architecture
-from cardyears.work.params import layer_linears
+from cardyears.work.params import layer_linears, lora_parameters, total_parameters
 from cardyears.work.state import Recipe, Training
 
 if TYPE_CHECKING:
@@ -24,11 +24,13 @@ CONTEXT_BYTES = 0.55 * GIB
 """CUDA context, cuBLAS workspaces and loaded kernels of one PyTorch process. Source: pytorch-memory."""
 RESERVE_SHARE = 0.05
 """Blocks that the caching allocator holds and cannot give out, as a share of all it holds. Source: pytorch-memory."""
-BUCKET_BYTES = 25 * MIB
-"""One gradient bucket of PyTorch's DistributedDataParallel. Source: pytorch-ddp."""
+BUCKET_ELEMENTS = 5e8
+"""Gradients that ZeRO 1 and 2 reduce at once. Source: deepspeed (reduce_bucket_size)."""
 
 
-_SHARDED_FROM_STAGE = {"optimizer": 1, "master_weights": 1, "gradients": 2, "weights": 3}
+ZERO_WEIGHTS = 3
+"""The ZeRO stage that shards the weights themselves, as FSDP does."""
+_SHARDED_FROM_STAGE = {"optimizer": 1, "master_weights": 1, "gradients": 2, "weights": ZERO_WEIGHTS}
 """The ZeRO stage from which each line is sharded (Rajbhandari 2020, figure 1)."""
 
 
@@ -98,9 +100,8 @@ def _moments(arch: Architecture, training: Training, layout: Layout, seq_len: in
     held = sharded_state(training.state(arch), layout.zero, layout.shards)
     kept = dict(activations(arch, tokens, seq_len, recompute=layout.recompute, kernel=layout.kernel))
     again = kept.pop("recomputed_layer", 0.0)
-    if layout.dp > 1:
-        gathered = 2 * largest_layer_parameters(arch) * training.recipe.weight
-        held = held.plus({"communication": gathered if layout.zero == 3 else BUCKET_BYTES})
+    if layout.dp > 1 and layout.zero:
+        held = held.plus({"communication": _communication(arch, training, layout.zero)})
     updated = held["gradients"] / training.trained.gradient * training.trained.temporaries
     moments = [
         held.plus(kept).plus({"logits": logits(arch, tokens, chunked=layout.chunked_loss)}),
@@ -108,6 +109,18 @@ def _moments(arch: Architecture, training: Training, layout: Layout, seq_len: in
         held.plus({"update": updated}),
     ]
     return [moment.plus({"reserve": moment.total * RESERVE_SHARE, "context": CONTEXT_BYTES}) for moment in moments]
+
+
+def _communication(arch: Architecture, training: Training, zero: int) -> float:
+    """Bytes of what is gathered or reduced at once: a bucket of gradients, or the layer in use and the next (ZeRO-3).
+
+    Plain replicas (ZeRO 0) reduce the gradients where they lie, as PyTorch does with gradient_as_bucket_view. Leaves
+    out the communication library's own buffers.
+    """
+    if zero == ZERO_WEIGHTS:
+        return 2 * largest_layer_parameters(arch) * training.recipe.weight
+    trained = lora_parameters(arch, training.rank) if training.adapters else total_parameters(arch)
+    return min(trained, BUCKET_ELEMENTS) * training.trained.gradient
 
 
 def state_only(parameters: float, recipe: Recipe) -> Bytes:

@@ -146,7 +146,7 @@ def _from_size(name: str, assumed: Assumed) -> Model:
             "vocabulary {vocab:integer}, {n:integer} parameters",
             layers=arch.layer_count,
             hidden=arch.hidden,
-            heads=layer.mixer.heads,
+            heads=layer.mixer.score_heads,
             vocab=arch.vocab,
             n=total_parameters(arch),
         ),

@@ -75,6 +75,11 @@ def workload(question: Question, found: Model, assumed: Assumed) -> Workload:
     )
     seq_len = sequence_length(question, found, assumed)
     if found.readings:
+        if question.tokens is not None:
+            raise Contradiction(
+                Text("{model} is undisclosed: its FLOP are read, not computed from tokens.", model=found.name),
+                Text("Leave --tokens out, or ask for a model with a known shape, such as gpt-3."),
+            )
         flops = [reading.flop for reading in found.readings if reading.flop]
         # The first reading is the one that the question itself usually takes; the others widen the range.
         flop = Interval(min(flops), flops[0], max(flops))

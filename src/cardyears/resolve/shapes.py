@@ -6,7 +6,9 @@ import math
 from itertools import groupby
 
 from cardyears.catalogue.schema import ShapeRow
-from cardyears.work.architecture import Architecture, Attention, Channel, Experts, LatentAttention, Layer, Mixer, Mlp
+from cardyears.work.architecture import Architecture, Layer
+from cardyears.work.channels import Channel, Experts, Mlp
+from cardyears.work.mixers import Attention, LatentAttention, Mixer
 from cardyears.work.params import total_parameters
 
 _NORM_VECTORS = {"rmsnorm": 1, "layernorm": 2, "layernorm-no-bias": 1, "none": 0}

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 from cardyears.base.broadcast import minimum
 from cardyears.base.ledger import Ledger
-from cardyears.work.architecture import Architecture, Attention, Channel, Layer, Mixer, Mlp
+from cardyears.work.architecture import Architecture, Layer
+from cardyears.work.mixers import ACTIVATION_BYTES, FP32_BYTES
 
 if TYPE_CHECKING:
     from cardyears.base.units import Bytes, Scalar
@@ -19,48 +20,15 @@ if TYPE_CHECKING:
 Recompute = Literal["none", "selective", "full"]
 AttentionKernel = Literal["flash", "eager"]
 
-ACTIVATION_BYTES = 2
-"""bf16 or fp16."""
-FP32_BYTES = 4
 EAGER_BYTES_PER_SCORE = 5
 """Softmax output and dropout output (2 each) and dropout mask (1) for each head and pair of positions.
 Source: korthikanti-2022, section 4.1."""
 
 
-def _mixer_bytes(mixer: Mixer) -> tuple[int, int]:
-    """Bytes per token that (matrix products and the attention kernel, cheap operators) save.
-
-    q, k and v and the output of attention are saved once each; a flash kernel adds one fp32 per head.
-    """
-    if isinstance(mixer, Attention):
-        width = 2 * mixer.q_width + 2 * mixer.kv_width
-        normed = mixer.q_width + mixer.kv_width if mixer.qk_norm != "none" else 0
-        return ACTIVATION_BYTES * width + FP32_BYTES * mixer.heads, ACTIVATION_BYTES * normed
-    expanded = mixer.heads * (2 * mixer.qk_dim + 2 * mixer.value_dim)
-    latent = mixer.kv_rank + mixer.rope_dim + (mixer.q_rank or 0)
-    # Each latent is saved before and after its norm.
-    return ACTIVATION_BYTES * (expanded + latent) + FP32_BYTES * mixer.heads, ACTIVATION_BYTES * latent
-
-
-def _channel_bytes(channel: Channel, hidden: int) -> tuple[int, int]:
-    """Bytes per token that (matrix products, cheap operators) save.
-
-    A gated MLP saves gate and up, then silu(gate) and the product that enters the last matrix; a plain one its
-    pre-activation and its activation. Experts save this for each chosen expert, the token's copy and the output
-    that the router's weight multiplies, and the router's fp32 probabilities.
-    """
-    first = 2 if channel.matrices == 3 else 1
-    if isinstance(channel, Mlp):
-        return ACTIVATION_BYTES * first * channel.width, ACTIVATION_BYTES * first * channel.width
-    inner = channel.top_k * channel.width + channel.shared_width
-    copies = 2 * channel.top_k * hidden
-    return (ACTIVATION_BYTES * (first * inner + copies) + FP32_BYTES * channel.count, ACTIVATION_BYTES * first * inner)
-
-
 def _layer_bytes(layer: Layer, hidden: int) -> tuple[int, int]:
     """Bytes per token that one layer saves: (what selective recomputation keeps, what it computes again)."""
-    mixer_kept, mixer_cheap = _mixer_bytes(layer.mixer)
-    channel_kept, channel_cheap = _channel_bytes(layer.channel, hidden)
+    mixer_kept, mixer_cheap = layer.mixer.saved_bytes()
+    channel_kept, channel_cheap = layer.channel.saved_bytes(hidden)
     norms = ACTIVATION_BYTES * layer.norms * hidden
     # A norm saves its input; its output is the saved input of the product behind it.
     return norms + mixer_kept + channel_kept, norms + mixer_cheap + channel_cheap
@@ -85,7 +53,7 @@ def eager_score_bytes(arch: Architecture, seq_len: Scalar) -> Bytes:
     >>> eager_score_bytes(GPT3_175B, 2_048) / 96 / (12_288 * 34)
     2.35...
     """
-    heads = sum(times * layer.mixer.heads for layer, times in arch.each_kind())
+    heads = sum(times * layer.mixer.score_heads for layer, times in arch.each_kind())
     return EAGER_BYTES_PER_SCORE * heads * seq_len
 
 

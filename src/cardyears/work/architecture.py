@@ -7,85 +7,12 @@ repeats, so hybrids need no case of their own. This file knows no training and n
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
 
 import msgspec
 
-
-class Attention(msgspec.Struct, frozen=True, tag="attention"):
-    """Multi-head, grouped-query or multi-query attention, over everything or a sliding window."""
-
-    heads: int
-    kv_heads: int
-    head_dim: int
-    qkv_bias: bool = False
-    output_bias: bool = False
-    qk_norm: str = "none"
-    """none; head: one scale per head dimension; hidden: one per dimension of all heads."""
-    window: int | None = None
-    sinks: bool = False
-
-    @property
-    def q_width(self) -> int:
-        """Width of all query heads together."""
-        return self.heads * self.head_dim
-
-    @property
-    def kv_width(self) -> int:
-        """Width of all key heads (or all value heads) together."""
-        return self.kv_heads * self.head_dim
-
-
-class LatentAttention(msgspec.Struct, frozen=True, tag="latent"):
-    """Multi-head latent attention: q, k and v through low-rank bottlenecks (DeepSeek-V2, section 2.1)."""
-
-    heads: int
-    kv_rank: int
-    rope_dim: int
-    nope_dim: int
-    value_dim: int
-    q_rank: int | None = None
-    window: int | None = None
-
-    @property
-    def qk_dim(self) -> int:
-        """Width of one head's query and key: the rotary part and the other."""
-        return self.rope_dim + self.nope_dim
-
-
-class Mlp(msgspec.Struct, frozen=True, tag="mlp"):
-    """A dense MLP of two matrices, or three when gated."""
-
-    width: int
-    gated: bool
-    bias: bool = False
-
-    @property
-    def matrices(self) -> int:
-        """Weight matrices of hidden x width."""
-        return 3 if self.gated else 2
-
-
-class Experts(msgspec.Struct, frozen=True, tag="experts"):
-    """A router, `count` routed experts of which each token takes `top_k`, and shared ones that all tokens take."""
-
-    count: int
-    top_k: int
-    width: int
-    gated: bool
-    shared_width: int = 0
-    shared_gate: bool = False
-    router_bias: bool = False
-    bias: bool = False
-
-    @property
-    def matrices(self) -> int:
-        """Weight matrices of hidden x width in each expert."""
-        return 3 if self.gated else 2
-
-
-Mixer: TypeAlias = "Attention | LatentAttention"
-Channel: TypeAlias = "Mlp | Experts"
+from cardyears.work.channels import Channel, Mlp
+from cardyears.work.linear import Linear
+from cardyears.work.mixers import Attention, Mixer
 
 
 class Layer(msgspec.Struct, frozen=True):
@@ -94,6 +21,11 @@ class Layer(msgspec.Struct, frozen=True):
     mixer: Mixer
     channel: Channel
     norms: int = 2
+    """Norms over the hidden width: one before attention and one before the MLP, unless a family has others."""
+
+    def linears(self, hidden: int) -> tuple[Linear, ...]:
+        """All its weight matrices."""
+        return (*self.mixer.linears(hidden), *self.channel.linears(hidden))
 
 
 class Architecture(msgspec.Struct, frozen=True):

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cardyears.base.broadcast import minimum
 from cardyears.base.ledger import Ledger
-from cardyears.work.architecture import Architecture, Attention, Mixer
+from cardyears.work.architecture import Architecture
+from cardyears.work.mixers import FORWARD_PER_WEIGHT
 from cardyears.work.params import active_parameters, layer_linears, matmul_parameters
 
 if TYPE_CHECKING:
     from cardyears.base.units import Flop, Scalar
 
-FORWARD_PER_WEIGHT = 2
-"""One multiply and one add for each weight."""
 TRAINING_PER_FORWARD = 3
 """The backward pass costs two forward passes: gradients of inputs and of weights."""
 FROZEN_PER_FORWARD = 2
@@ -38,22 +36,6 @@ def head_flop(arch: Architecture) -> float:
     return float(FORWARD_PER_WEIGHT * arch.hidden * arch.vocab)
 
 
-def _core_width(mixer: Mixer) -> int:
-    """Multiplications per token and context position to score (QKᵀ) and to average (softmax·V)."""
-    if isinstance(mixer, Attention):
-        return 2 * mixer.q_width
-    return mixer.heads * (mixer.qk_dim + mixer.value_dim)
-
-
-def _context(mixer: Mixer, seq_len: Scalar, *, causal: bool) -> Scalar:
-    """Positions that a token attends to on average, as a convention counts them."""
-    if mixer.window is None:
-        return seq_len / 2 if causal else seq_len
-    window = minimum(mixer.window, seq_len)
-    # The first w tokens see w/2 on average, the others w: w - w²/2T.
-    return window - window * window / (2 * seq_len) if causal else window
-
-
 def attention_core_flop(arch: Architecture, seq_len: Scalar, *, causal: bool) -> Flop:
     """FLOP per token, forward, to score the context and to average it.
 
@@ -68,10 +50,7 @@ def attention_core_flop(arch: Architecture, seq_len: Scalar, *, causal: bool) ->
     >>> attention_core_flop(GPT3_175B, 2_048, causal=False) / 1e9
     9.663676416
     """
-    parts = [
-        FORWARD_PER_WEIGHT * times * _core_width(layer.mixer) * _context(layer.mixer, seq_len, causal=causal)
-        for layer, times in arch.each_kind()
-    ]
+    parts = [times * layer.mixer.core_flop(seq_len, causal=causal) for layer, times in arch.each_kind()]
     return sum(parts[1:], parts[0])
 
 
@@ -167,5 +146,5 @@ def _chinchilla_flop(arch: Architecture, seq_len: Scalar) -> Scalar:
     """Chinchilla's appendix F as printed: the embedding as a matrix product, and softmax with three FLOP a score."""
     softmax: Scalar = 0.0
     for layer, times in arch.each_kind():
-        softmax = softmax + 3 * times * layer.mixer.heads * seq_len
+        softmax = softmax + 3 * times * layer.mixer.score_heads * seq_len
     return model_flop(arch, seq_len) + TRAINING_PER_FORWARD * (head_flop(arch) + softmax)

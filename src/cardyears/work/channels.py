@@ -1,0 +1,99 @@
+"""What happens to each token by itself? The MLP, and experts of which a router picks a few.
+
+Every channel mixer answers the same few questions (`Channel`). This file knows no hardware.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from cardyears.work.linear import Linear
+from cardyears.work.mixers import ACTIVATION_BYTES, FP32_BYTES
+
+
+class Channel(Protocol):
+    """What every channel mixer answers."""
+
+    def linears(self, hidden: int) -> tuple[Linear, ...]:
+        """Its weight matrices."""
+
+    def vectors(self) -> dict[str, int]:
+        """Its other parameters by ledger line."""
+
+    def saved_bytes(self, hidden: int) -> tuple[int, int]:
+        """Bytes per token kept for the backward pass: by matrix products, by cheap operators."""
+
+
+class Mlp(msgspec.Struct, frozen=True, tag="mlp"):
+    """A dense MLP of two matrices, or three when gated."""
+
+    width: int
+    gated: bool
+    bias: bool = False
+
+    def linears(self, hidden: int) -> tuple[Linear, ...]:
+        """Up and down, and the gate."""
+        return mlp_linears("mlp", self.width, hidden, gated=self.gated, bias=self.bias)
+
+    def vectors(self) -> dict[str, int]:
+        """None."""
+        return {}
+
+    def saved_bytes(self, hidden: int) -> tuple[int, int]:  # noqa: ARG002 - the experts need it
+        """Gate and up, then silu(gate) and the product that enters the last matrix; plain: before and after."""
+        first = ACTIVATION_BYTES * ways_in(gated=self.gated) * self.width
+        return first, first
+
+
+class Experts(msgspec.Struct, frozen=True, tag="experts"):
+    """A router, `count` routed experts of which each token takes `top_k`, and shared ones that all tokens take."""
+
+    count: int
+    top_k: int
+    width: int
+    gated: bool
+    shared_width: int = 0
+    shared_gate: bool = False
+    router_bias: bool = False
+    bias: bool = False
+
+    def linears(self, hidden: int) -> tuple[Linear, ...]:
+        """The router, the routed experts, the shared ones and their gate."""
+        router = Linear("router", "router", hidden, self.count, bias=self.router_bias)
+        routed = mlp_linears(
+            "experts", self.width, hidden, gated=self.gated, bias=self.bias, held=self.count, used=self.top_k
+        )
+        gate = (Linear("router", "shared_gate", hidden, 1),) if self.shared_gate else ()
+        if not self.shared_width:
+            return (router, *gate, *routed)
+        shared = mlp_linears("shared_experts", self.shared_width, hidden, gated=self.gated, bias=self.bias)
+        return (router, *gate, *routed, *shared)
+
+    def vectors(self) -> dict[str, int]:
+        """None."""
+        return {}
+
+    def saved_bytes(self, hidden: int) -> tuple[int, int]:
+        """As an MLP for each chosen expert; the token's copies, their outputs, and fp32 router probabilities."""
+        inner = self.top_k * self.width + self.shared_width
+        first = ACTIVATION_BYTES * ways_in(gated=self.gated) * inner
+        copies = ACTIVATION_BYTES * 2 * self.top_k * hidden
+        return first + copies + FP32_BYTES * self.count, first
+
+
+def ways_in(*, gated: bool) -> int:
+    """Matrices that a token enters an MLP through."""
+    return 2 if gated else 1
+
+
+def mlp_linears(
+    part: str, width: int, hidden: int, *, gated: bool, bias: bool, held: int = 1, used: int = 1
+) -> tuple[Linear, ...]:
+    """The two or three matrices of an MLP, or of equal experts."""
+    names = ("gate", "up") if gated else ("up",)
+    return (
+        *(Linear(part, name, hidden, width, held, used, bias) for name in names),
+        Linear(part, "down", width, hidden, held, used, bias),
+    )
