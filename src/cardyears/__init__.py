@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cardyears.api.functions import need as need
     from cardyears.api.functions import params as params
     from cardyears.api.functions import prices as prices
+    from cardyears.api.functions import reconcile as reconcile
     from cardyears.api.functions import runs as runs
     from cardyears.api.functions import sources as sources
     from cardyears.base.errors import CardyearsError as CardyearsError
@@ -39,6 +40,7 @@ __all__ = [
     "need",
     "params",
     "prices",
+    "reconcile",
     "runs",
     "sources",
 ]

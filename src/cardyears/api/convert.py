@@ -18,6 +18,7 @@ from cardyears.render.text.explain import equations, source_keys
 from cardyears.verbs.audit import Audit
 from cardyears.verbs.count import CONVENTION, FlopCount, ParameterCount
 from cardyears.verbs.inverse import Instead, Need, Option
+from cardyears.verbs.reconcile import Reconciled
 
 
 def check(answer: Answer, catalogue: Catalogue, said: Mapping[str, Any]) -> results.Check:
@@ -223,6 +224,18 @@ def _option(one: Option) -> results.OptionResult:
 def _machine(case: Case) -> str:
     count, name = case.cluster.count, case.cluster.device.name
     return name if count == 1 else f"{count}x {name}"
+
+
+def reconcile(found: Reconciled) -> results.ReconcileResult:
+    """The result of `reconcile`."""
+    readings = [
+        results.MemoryReading(
+            one.value, one.ours, one.unit_slip, [str(text) for text in (*one.assumptions, one.size) if text]
+        )
+        for each in found.readings
+        for one in each
+    ]
+    return results.ReconcileResult(subject=found, model=found.model, figures=list(found.figures), readings=readings)
 
 
 def instead(found: Instead) -> results.InsteadResult:

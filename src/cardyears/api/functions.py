@@ -13,9 +13,10 @@ from cardyears.base.units import HOUR
 from cardyears.catalogue.load import Catalogue, load
 from cardyears.question.claim import ClaimText, read_claim
 from cardyears.question.question import read_question
-from cardyears.question.read import read_count, read_duration, read_usd, read_whole
+from cardyears.question.read import read_bytes, read_count, read_duration, read_usd, read_whole
 from cardyears.verbs import audit as audits
 from cardyears.verbs import count, inverse, listing
+from cardyears.verbs import reconcile as reconciles
 
 
 def _catalogue(path: str | Path | None) -> Catalogue:
@@ -191,6 +192,16 @@ def instead(
     """
     question = read_question(inverse.ANY_MODEL, on=on, duration=duration, budget=budget, assume=assume)
     return convert.instead(inverse.instead(question, _catalogue(catalogue)))
+
+
+def reconcile(model: str, *figures: str | float, catalogue: str | Path | None = None) -> results.ReconcileResult:
+    """Under which assumptions each memory figure of a model is right.
+
+    >>> reconcile("gpt-3", "350GB").readings[0].assumptions
+    ['weights alone in 16 bit: inference without its cache']
+    """
+    sizes = tuple(read_bytes(figure, "memory") for figure in figures)
+    return convert.reconcile(reconciles.reconcile(model, sizes, _catalogue(catalogue)))
 
 
 def models(query: str = "", *, catalogue: str | Path | None = None) -> results.Rows:

@@ -244,6 +244,24 @@ class InsteadResult(Result, frozen=True, kw_only=True):
     assumptions: list[AssumptionResult]
 
 
+class MemoryReading(msgspec.Struct, frozen=True):
+    """The assumptions under which a figure is right."""
+
+    value: float
+    """The figure, in bytes."""
+    ours_bytes: float
+    gb_for_gib: bool
+    assumptions: list[str]
+
+
+class ReconcileResult(Result, frozen=True, kw_only=True):
+    """Readings of memory figures; a figure without any has none that we know."""
+
+    model: str
+    figures: list[float]
+    readings: list[MemoryReading]
+
+
 class Rows(Result, frozen=True, kw_only=True):
     """Rows of the catalogue."""
 

@@ -52,7 +52,7 @@ class Text:
         return isinstance(other, Text) and (self.msgid, self.values) == (other.msgid, other.values)
 
     def __hash__(self) -> int:
-        return hash(self.msgid)
+        return hash((self.msgid, tuple(sorted(map(str, self.values.items())))))
 
 
 class Voice(string.Formatter):

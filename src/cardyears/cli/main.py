@@ -23,6 +23,7 @@ COMMANDS = {
     "params": ("params", "How many parameters has a model, part by part?"),
     "flops": ("flops", "How many FLOP does its training take, in every convention?"),
     "audit": ("audit", "Is a published claim plausible?"),
+    "reconcile": ("reconcile", "Two memory figures disagree: under which assumptions is each right?"),
     "models": ("listings", "Models of the catalogue."),
     "devices": ("listings", "Accelerators of the catalogue."),
     "runs": ("listings", "Published training runs."),

@@ -14,6 +14,7 @@ WRITERS = {
     "Audit": ("verdicts", "audit"),
     "Need": ("inverse", "need"),
     "Instead": ("inverse", "instead"),
+    "Reconciled": ("reconcile", "reconcile"),
     "Listing": ("rows", "rows"),
 }
 """File and function for each kind of answer; imported when one is written, so that none waits for the others."""
