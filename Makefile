@@ -6,7 +6,7 @@ BIN := $(VENV)/Scripts
 else
 BIN := $(VENV)/bin
 endif
-DATA := $(shell find src/cardyears/catalogue/data -type f)
+DATA := $(shell find src/cardyears/catalogue/data -type f) $(shell find src/cardyears/render/locale -name '*.po')
 CORE := $(VENV)/.core
 DEV := $(VENV)/.dev
 
@@ -26,6 +26,8 @@ check: $(DEV) ## format, lint, types, import contracts, docs current
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/docs.py --check
+	$(BIN)/python tools/translations.py --check
 
 bench: $(DEV) ## speed, as ratios in one run
 	$(BIN)/python bench/start.py

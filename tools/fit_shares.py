@@ -27,7 +27,7 @@ from cardyears.work.params import matmul_parameters
 
 CHECKED = "2026-11-24"
 FEWEST_RUNS, FEWEST_OF_ONE_SOURCE, FEWEST_SOURCES, NEAR_DEVICES = 5, 10, 3, 8
-WIDEN_LOW, WIDEN_HIGH, HIGHEST = 0.75, 1.15, 0.9
+WIDEN_LOW, WIDEN_HIGH = 0.75, 1.15
 
 GEFORCE, WORKSTATION, DATA_CENTRE, ALL = "GeForce cards", "workstation cards", "data-centre GPUs", "all accelerators"
 """GeForce halves its tensor rate with fp32 accumulate: its share of that peak is higher than a workstation card's."""
@@ -116,6 +116,11 @@ class Pool(NamedTuple):
     high: float
     runs: int
     sources: tuple[str, ...]
+    highest: float
+
+    def widened(self) -> Pool:
+        """A spread as of a wider class; never above what was measured."""
+        return self._replace(low=self.low * WIDEN_LOW, high=max(self.high, min(self.high * WIDEN_HIGH, self.highest)))
 
 
 def squash(name: str) -> str:
@@ -233,7 +238,7 @@ def pool(runs: Sequence[Run]) -> Pool:
     weights = np.array([1 / counts[run.source, run.engine] for run in order])
     middles = (np.cumsum(weights) - weights / 2) / weights.sum()
     low, mid, high = (float(np.interp(at, middles, [run.mfu for run in order])) for at in (0.1, 0.5, 0.9))
-    return Pool(low, mid, high, len(runs), tuple(sorted({run.source for run in runs})))
+    return Pool(low, mid, high, len(runs), tuple(sorted({run.source for run in runs})), order[-1].mfu)
 
 
 NEAR = f"1 to {NEAR_DEVICES} devices, no model parallelism."
@@ -255,10 +260,9 @@ def share(family: str, runs: Sequence[Run]) -> ShareRow:
     if enough(own):
         return _measured(name, own, "Any number of devices and any layout: too few runs on few devices.")
     found = pool([run for run in runs if run.near and (wider == ALL or FAMILIES[run.family][1] == wider)])
-    spread = found._replace(low=found.low * WIDEN_LOW, high=min(found.high * WIDEN_HIGH, HIGHEST))
     return _row(
         name,
-        spread,
+        found.widened(),
         "assumed",
         f"Pooled over {wider}, low x {WIDEN_LOW} and high x {WIDEN_HIGH}, as this "
         f"family has {len(own)} usable runs. {NEAR}",
@@ -270,12 +274,11 @@ def _measured(name: str, runs: Sequence[Run], note: str) -> ShareRow:
     found = pool(runs)
     if len(found.sources) >= FEWEST_SOURCES:
         return _row(name, found, "measured", note)
-    spread = found._replace(low=found.low * WIDEN_LOW, high=min(found.high * WIDEN_HIGH, HIGHEST))
     return _row(
         name,
-        spread,
+        found.widened(),
         "measured",
-        f"Low x {WIDEN_LOW} and high x {WIDEN_HIGH}, as only {len(found.sources)} sources measured it. {note}",
+        f"Low x {WIDEN_LOW} and high x {WIDEN_HIGH}, as fewer than {FEWEST_SOURCES} sources measured it. {note}",
     )
 
 

@@ -80,6 +80,9 @@ class Rate(msgspec.Struct, frozen=True):
     """Whether the person stated the share."""
     measured_share: Interval
     """What runs on this family of devices attained, whatever was stated."""
+    training_dtype: str
+    training_peak: Interval
+    """What training computes in and its peak, whatever peak was stated."""
 
 
 class Terms(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cardyears.base.errors import AmbiguousName, CardyearsError, UnknownName
 from cardyears.catalogue.find import Match, Named, find, search
-from cardyears.catalogue.schema import AcceleratorRow, ModelRow
+from cardyears.catalogue.schema import AcceleratorRow, ModelRow, ReadingRow
 
 CHECKED = dt.date(2026, 1, 1)
 
@@ -38,7 +38,14 @@ def device(
 
 def model(name: str, *aliases: str, family: tuple[str, ...] = ()) -> ModelRow:
     return ModelRow(
-        name=name, aliases=aliases, stands_for=family, source="test", checked=CHECKED, developer="Meta", family="test"
+        name=name,
+        aliases=aliases,
+        stands_for=family,
+        source="test",
+        checked=CHECKED,
+        developer="Meta",
+        family="test",
+        readings=(ReadingRow(label="test", source="test", flop=1.0),),
     )
 
 

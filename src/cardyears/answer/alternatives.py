@@ -47,6 +47,7 @@ def alternatives(case: Case) -> list[Alternative]:
     found: list[Alternative] = []
     for method, recipe in (
         ("pretrain", "adamw"),
+        ("pretrain", "adamw-8bit"),
         ("full", "adamw"),
         ("full", "adamw-8bit"),
         ("lora", "adamw"),
@@ -61,7 +62,7 @@ def largest(case: Case, candidates: Iterable[Candidate], method: Method, recipe:
     """The largest candidate that probably works, and the largest that surely does if it is another."""
     kept: list[Alternative] = []
     for candidate in candidates:
-        if _cannot_fit(case, candidate, Training(method, recipe)):
+        if _cannot_fit(case, candidate, Training(method, recipe, case.workload.training.rank)):
             continue
         tried = instead_case(case, candidate, method, recipe)
         judged = judge(tried)
@@ -104,11 +105,17 @@ def instead_case(case: Case, candidate: Candidate, method: Method, recipe: Recip
         if method == "pretrain"
         else case.finetune_tokens
     )
-    work = workload(candidate, Training(method, recipe), tokens)
+    work = workload(candidate, Training(method, recipe, case.workload.training.rank), tokens)
     rate = case.rate
-    if rate is not None and rate.stated:
-        # A share that the person states for one question is no reason to promise more than such devices attain.
-        rate = msgspec.structs.replace(rate, share=rate.measured_share, stated=False)
+    if rate is not None:
+        # A peak or share that was stated for one question is no reason to promise more than such devices attain.
+        usual = {
+            "dtype": rate.training_dtype,
+            "peak": rate.training_peak,
+            "share": rate.measured_share,
+            "stated": False,
+        }
+        rate = msgspec.structs.replace(rate, **usual)
     return msgspec.structs.replace(case, method=method, workload=work, rate=rate, candidates=(), claims=())
 
 

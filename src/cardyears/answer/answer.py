@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from cardyears.answer.alternatives import Alternative, alternatives
@@ -79,50 +81,53 @@ def answer(case: Case) -> Answer:
 
 def headline(case: Case, judged: Judgement) -> Text:
     """The verdict in a sentence, for somebody who is no engineer."""
-    verdicts = judged.verdicts
-    names: dict[str, Value] = {"model": case.workload.name, "machine": machine_name(case)}
-    if verdicts.overall in (Verdict.YES, Verdict.PROBABLY) and judged.time is not None:
-        opening = "Yes" if verdicts.overall is Verdict.YES else "Probably"
-        return Text(_GOOD[opening, case.method], time=judged.time.mid, **names)
-    fits, fast = verdicts.fits.verdict, verdicts.fast_enough.verdict
-    if judged.memory is not None and judged.share is not None and fits is Verdict.NO and fast is Verdict.NO:
+    overall, words = judged.verdicts.overall, _words(case, judged)
+    if overall is Verdict.NO:
+        return _no(case, judged, words)
+    if overall is Verdict.UNLIKELY:
+        return Text("Unlikely: only at the optimistic end of the estimate can {machine} train {model}.", **words)
+    if overall is Verdict.UNKNOWN:
+        return Text("It cannot be said whether {machine} can train {model}: {why}.", why=_unknown(judged), **words)
+    return Text(_GOOD[overall, case.method], **words)
+
+
+def _no(case: Case, judged: Judgement, words: Mapping[str, Value]) -> Text:
+    """Memory, time or money: what is short, each with its number."""
+    fits, fast = (one.verdict is not Verdict.NO for one in (judged.verdicts.fits, judged.verdicts.fast_enough))
+    if not fits and not fast and judged.share is not None:
         return Text(
-            "No. {machine} has {have:bytes} of the {need:bytes} that training {model} needs, and gives {share:percent} "
-            "of the computation in {time:duration}.",
-            have=judged.memory.available,
-            need=judged.memory.required.mid,
-            share=judged.share.mid,
-            time=case.seconds,
-            **names,
+            "No: training {model} takes {need:bytes} of memory where {have:bytes} are there, and in {time:duration} "
+            "{machine} can do {share:percent} of the computation.",
+            **words,
         )
-    if judged.memory is not None and fits is Verdict.NO:
-        return Text(
-            "No. {machine} has {have:bytes} of the {need:bytes} that training {model} this way needs.",
-            have=judged.memory.available,
-            need=judged.memory.required.mid,
-            **names,
-        )
-    if judged.share is not None and fast is Verdict.NO:
-        return Text(
-            "No. {machine} gives {share:percent} of the computation that training {model} needs in {time:duration}.",
-            share=judged.share.mid,
-            time=case.seconds,
-            **names,
-        )
-    if verdicts.overall is Verdict.UNLIKELY:
-        return Text("Unlikely. {machine} trains {model} only at the optimistic end of the estimate.", **names)
-    return Text("It cannot be said whether {machine} trains {model}: {why}.", why=_unknown(judged), **names)
+    if not fits:
+        return Text("No: training {model} this way takes {need:bytes} of memory where {have:bytes} are there.", **words)
+    if judged.time is not None and judged.time.low > case.seconds:
+        return Text("No: in {time:duration} {machine} can do {share:percent} of the computation for {model}.", **words)
+    return Text("No: training {model} costs too much: {why}.", why=judged.verdicts.fast_enough.why, **words)
+
+
+def _words(case: Case, judged: Judgement) -> dict[str, Value]:
+    """What a headline may need; figures that are missing are in no headline that would name them."""
+    words: dict[str, Value] = {"model": case.workload.name, "machine": machine_name(case)}
+    if judged.memory is not None:
+        words |= {"need": judged.memory.required.mid, "have": judged.memory.available}
+    within = judged.verdicts.overall in (Verdict.YES, Verdict.PROBABLY)
+    words["time"] = judged.time.mid if within and judged.time is not None else case.seconds
+    if judged.share is not None:
+        words["share"] = judged.share.mid
+    return words
 
 
 _GOOD = {
-    ("Yes", "pretrain"): N_("Yes. {machine} trains {model} in about {time:duration}."),
-    ("Yes", "full"): N_("Yes. {machine} fine-tunes {model} in about {time:duration}."),
-    ("Yes", "lora"): N_("Yes. {machine} fine-tunes {model} with LoRA in about {time:duration}."),
-    ("Yes", "qlora"): N_("Yes. {machine} fine-tunes {model} with QLoRA in about {time:duration}."),
-    ("Probably", "pretrain"): N_("Probably. {machine} trains {model} in about {time:duration}."),
-    ("Probably", "full"): N_("Probably. {machine} fine-tunes {model} in about {time:duration}."),
-    ("Probably", "lora"): N_("Probably. {machine} fine-tunes {model} with LoRA in about {time:duration}."),
-    ("Probably", "qlora"): N_("Probably. {machine} fine-tunes {model} with QLoRA in about {time:duration}."),
+    (Verdict.YES, "pretrain"): N_("Yes: {machine} can train {model} in about {time:duration}."),
+    (Verdict.YES, "full"): N_("Yes: {machine} can fine-tune {model} in about {time:duration}."),
+    (Verdict.YES, "lora"): N_("Yes: {machine} can fine-tune {model} with LoRA in about {time:duration}."),
+    (Verdict.YES, "qlora"): N_("Yes: {machine} can fine-tune {model} with QLoRA in about {time:duration}."),
+    (Verdict.PROBABLY, "pretrain"): N_("Probably: {machine} can train {model} in about {time:duration}."),
+    (Verdict.PROBABLY, "full"): N_("Probably: {machine} can fine-tune {model} in about {time:duration}."),
+    (Verdict.PROBABLY, "lora"): N_("Probably: {machine} can fine-tune {model} with LoRA in about {time:duration}."),
+    (Verdict.PROBABLY, "qlora"): N_("Probably: {machine} can fine-tune {model} with QLoRA in about {time:duration}."),
 }
 
 
@@ -132,9 +137,9 @@ def _unknown(judged: Judgement) -> Text:
 
 
 def machine_name(case: Case) -> Text:
-    """The machine as a sentence has it: "One RTX 4070 Ti" or "8 H100 SXM 80GB"."""
+    """The machine as a sentence has it: "one RTX 4070 Ti" or "8 H100 SXM 80GB"."""
     if case.cluster.count == 1:
-        return Text("One {device}", device=case.cluster.device.name)
+        return Text("one {device}", device=case.cluster.device.name)
     return Text("{count:integer} {device}", count=case.cluster.count, device=case.cluster.device.name)
 
 

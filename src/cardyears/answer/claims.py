@@ -11,6 +11,7 @@ from enum import Enum
 
 import msgspec
 
+from cardyears.answer.verdict import Verdict
 from cardyears.base.interval import Interval
 from cardyears.base.text import N_
 from cardyears.case import Claim
@@ -30,6 +31,11 @@ class Plausibility(Enum):
         """What it means."""
         return _SENTENCES[self]
 
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the claim can be believed, in the five words of every answer."""
+        return _VERDICTS[self]
+
 
 _SENTENCES = {
     Plausibility.IMPOSSIBLE: N_("which nothing can exceed"),
@@ -39,8 +45,17 @@ _SENTENCES = {
     Plausibility.LOW: N_("less than runs do: idle or failed hours, or a slow program, are in it"),
 }
 
+_VERDICTS = {
+    Plausibility.IMPOSSIBLE: Verdict.NO,
+    Plausibility.IMPLAUSIBLE: Verdict.NO,
+    Plausibility.HIGH: Verdict.UNLIKELY,
+    Plausibility.PLAUSIBLE: Verdict.YES,
+    Plausibility.LOW: Verdict.PROBABLY,
+}
+
 BEST_MEASURED_SHARE = 0.75
-"""No measured training run of a decoder in bf16 exceeds this share of the dense peak."""
+"""No measured training run of a decoder in bf16 on a data-centre GPU exceeds this share of the dense peak; where a
+family attains more (GeForce cards clock above their rating), its own high end counts."""
 
 
 class ClaimAudit(msgspec.Struct, frozen=True):

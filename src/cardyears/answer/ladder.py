@@ -15,7 +15,7 @@ import msgspec
 from cardyears.answer.judgement import attained
 from cardyears.answer.verdict import Verdict, within
 from cardyears.base.interval import Interval
-from cardyears.base.text import Text
+from cardyears.base.text import Text, Value
 from cardyears.base.units import YEAR
 from cardyears.case import Case
 from cardyears.estimate import campaign
@@ -63,7 +63,7 @@ def _rungs(case: Case, arch: Architecture) -> Iterator[Rung]:
     full = Training(case.method)
     small = Training(case.method, RECIPES["adamw-8bit"])
     eager = _eager_slowdown(case, arch)
-    if "fp32" in device.peaks and case.rate.dtype != "fp32":
+    if "fp32" in device.peaks and case.rate.training_dtype != "fp32":
         slow = _years(case, device.peaks["fp32"].value, eager)
         yield _rung(
             case,
@@ -73,11 +73,11 @@ def _rungs(case: Case, arch: Architecture) -> Iterator[Rung]:
             slow,
             _bytes(arch, Training(case.method, RECIPES["adamw-fp32"]), seq, kernel="eager"),
         )
-    peak = case.rate.peak.mid
+    peak = case.rate.training_peak.mid
     yield _rung(
         case,
-        case.rate.dtype,
-        Text("{dtype} products", dtype=case.rate.dtype),
+        case.rate.training_dtype,
+        Text("{dtype} products", dtype=case.rate.training_dtype),
         Text("rate times {n:number}; the state stays at 16 bytes a parameter", n=peak / device.peaks["fp32"].value)
         if "fp32" in device.peaks
         else Text("the training rate"),
@@ -114,14 +114,15 @@ def _rungs(case: Case, arch: Architecture) -> Iterator[Rung]:
             held,
         )
     whole = campaign.available_flop(peak, case.cluster.count, case.seconds) / case.workload.flop.mid
-    best = Text(
-        "even 100 % of the {dtype} peak, without a pause, gives {share:percent} of what is needed",
-        dtype=case.rate.dtype,
-        share=whole,
+    words: dict[str, Value] = {"dtype": case.rate.training_dtype, "share": whole, "n": whole}
+    best = (
+        Text("the whole {dtype} peak, without a pause, gives {n:number} times what is needed", **words)
+        if whole >= 1
+        else Text("even 100 % of the {dtype} peak, without a pause, gives {share:percent} of what is needed", **words)
     )
     yield Rung(
         "whole-peak",
-        Text("the whole peak"),
+        Text("the whole {dtype} peak", dtype=case.rate.training_dtype),
         best,
         campaign.card_years(case.workload.flop.mid, peak),
         held,

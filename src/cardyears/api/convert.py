@@ -10,11 +10,12 @@ import msgspec
 from cardyears.answer.alternatives import Alternative
 from cardyears.answer.answer import Answer
 from cardyears.answer.judgement import Judgement, Memory
+from cardyears.answer.verdict import Verdict
 from cardyears.api import results
 from cardyears.base.interval import Interval
 from cardyears.case import Assumption, Case
 from cardyears.catalogue.load import Catalogue
-from cardyears.render.text.explain import equations, source_keys
+from cardyears.render.report.explain import equations, source_keys
 from cardyears.verbs.audit import Audit
 from cardyears.verbs.count import CONVENTION, FlopCount, ParameterCount
 from cardyears.verbs.inverse import Instead, Need, Option
@@ -74,12 +75,13 @@ def check(answer: Answer, catalogue: Catalogue, said: Mapping[str, Any]) -> resu
                 one.devices,
                 one.seconds,
                 one.implied_mfu,
+                one.plausibility.verdict.value,
                 one.plausibility.value,
                 one.plausibility.sentence,
             )
             for one in answer.claims
         ],
-        equations={name: str(equation) for name, equation in equations(answer)},
+        equations={one.name: str(one.text) for one in equations(answer)},
     )
 
 
@@ -160,6 +162,8 @@ def params(count: ParameterCount) -> results.Params:
         embedding=int(count.embedding),
         parts={name: int(value) for name, value in count.parts.items()},
         published=None if count.published is None else int(count.published),
+        prediction=int(count.prediction),
+        assumptions=assumptions(count.assumptions),
     )
 
 
@@ -181,12 +185,13 @@ def flops(count: FlopCount) -> results.Flops:
 
 def audit(found: Audit) -> results.AuditResult:
     """The result of `audit`."""
+    word = found.plausibility
     return results.AuditResult(
         subject=found,
         implied_flop=None if found.flop is None else found.flop.mid,
-        implied_mfu=None if found.mfu is None else found.mfu.mid,
-        implied_mfu_range=found.mfu,
-        verdict="unknown" if found.plausibility is None else found.plausibility.value,
+        implied_mfu=found.mfu,
+        verdict=(Verdict.UNKNOWN if word is None else word.verdict).value,
+        plausibility="unknown" if word is None else word.value,
         why=str(found.why),
         findings=[str(one) for one in found.findings],
         usual_mfu=found.usual,
@@ -199,6 +204,7 @@ def need(found: Need) -> results.NeedResult:
     return results.NeedResult(
         subject=found,
         options=[_option(one) for one in found.options],
+        memory=[results.LeastMemoryResult(one.method, one.recipe, one.need) for one in found.memory],
         tried=found.tried,
         assumptions=assumptions(found.assumptions),
     )

@@ -121,7 +121,7 @@ def audit(
 
     Figures given by name replace what the sentence says.
 
-    >>> audit(params="1B", tokens="1B", device="A100", device_hours=5.3).verdict
+    >>> audit(params="1B", tokens="1B", device="A100", device_hours=5.3).plausibility
     'impossible'
     """
     said = read_claim(claim) if claim else ClaimText()
@@ -205,7 +205,11 @@ def reconcile(model: str, *figures: str | float, catalogue: str | Path | None = 
 
 
 def models(query: str = "", *, catalogue: str | Path | None = None) -> results.Rows:
-    """Models of the catalogue."""
+    """Models of the catalogue.
+
+    >>> models("gpt-3 175b").rows[0]["shape"]["layers"]
+    96
+    """
     return _rows("models", query, catalogue)
 
 
@@ -219,17 +223,29 @@ def devices(query: str = "", *, catalogue: str | Path | None = None) -> results.
 
 
 def runs(query: str = "", *, catalogue: str | Path | None = None) -> results.Rows:
-    """Published training runs of the catalogue."""
+    """Published training runs of the catalogue.
+
+    >>> runs("llama 3.1 405b").rows[0]["devices"]
+    16384
+    """
     return _rows("runs", query, catalogue)
 
 
 def prices(query: str = "", *, catalogue: str | Path | None = None) -> results.Rows:
-    """Dated prices of the catalogue."""
+    """Dated prices of the catalogue, the newest first.
+
+    >>> prices("h100 sxm 80gb").rows[0]["key"]
+    'h100-sxm-80gb'
+    """
     return _rows("prices", query, catalogue)
 
 
 def sources(query: str = "", *, catalogue: str | Path | None = None) -> results.Rows:
-    """The bibliography."""
+    """The bibliography.
+
+    >>> sources("chinchilla").rows[0]["where"]
+    'arXiv:2203.15556'
+    """
     return _rows("sources", query, catalogue)
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from cardyears.base.interval import Interval
 from cardyears.base.text import ENGLISH
-from cardyears.render.text.writers import write
+from cardyears.render.report.writers import write
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +145,7 @@ class ClaimResult(msgspec.Struct, frozen=True):
     time_s: float
     implied_mfu: float
     verdict: str
+    plausibility: str
     why: str
 
 
@@ -183,6 +184,9 @@ class Params(Result, frozen=True, kw_only=True):
     embedding: int
     parts: Mapping[str, int]
     published: int | None
+    prediction: int = 0
+    """Multi-token-prediction layers, which no total counts."""
+    assumptions: list[AssumptionResult] = []
 
 
 class Flops(Result, frozen=True, kw_only=True):
@@ -205,9 +209,10 @@ class AuditResult(Result, frozen=True, kw_only=True):
     """Whether a published claim is plausible."""
 
     implied_flop: float | None
-    implied_mfu: float | None
-    implied_mfu_range: Interval | None
+    implied_mfu: Interval | None
     verdict: str
+    plausibility: str
+    """impossible, implausible, high, plausible, low or unknown: finer than the verdict."""
     why: str
     findings: list[str]
     usual_mfu: Interval | None
@@ -228,10 +233,19 @@ class OptionResult(msgspec.Struct, frozen=True):
     verdict: str
 
 
+class LeastMemoryResult(msgspec.Struct, frozen=True):
+    """The least memory of one device that a way to train takes."""
+
+    method: str
+    recipe: str
+    memory_bytes: Interval
+
+
 class NeedResult(Result, frozen=True, kw_only=True):
     """What it would take."""
 
     options: list[OptionResult]
+    memory: list[LeastMemoryResult]
     tried: int
     assumptions: list[AssumptionResult]
 

@@ -18,9 +18,11 @@ class CardyearsError(Exception):
     code: ClassVar[str] = "fault"
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, rule: Text, remedy: Text) -> None:
+    def __init__(self, rule: Text, remedy: Text, *, details: str = "") -> None:
         super().__init__(rule, remedy)
         self.rule, self.remedy = rule, remedy
+        self.details = details
+        """Something to copy, such as a file that would mend it; shown below the sentence."""
 
     def __str__(self) -> str:
         return f"{self.rule} {self.remedy}"
@@ -88,3 +90,16 @@ def listed(names: Iterable[str]) -> str:
     'a, b, c'
     """
     return ", ".join(names)
+
+
+LONGEST_SHOWN = 60
+
+
+def shown(text: str) -> str:
+    """What a person wrote, as a message quotes it: printable, on one line, cut where it is long.
+
+    >>> shown("a" + chr(10) + "b")
+    'a b'
+    """
+    clean = " ".join("".join(char if char.isprintable() else " " for char in text[:4_096]).split())
+    return clean if len(clean) <= LONGEST_SHOWN else f"{clean[: LONGEST_SHOWN - 1]}…"

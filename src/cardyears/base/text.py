@@ -109,11 +109,18 @@ class Voice(string.Formatter):
         if value == 0 or math.isinf(value):
             return self.number(value, 0) if value == 0 else "∞"
         decimals = digits - 1 - math.floor(math.log10(abs(value)))
-        rounded = round(value, decimals)
+        rounded = self.as_shown(value, digits)
         shown = max(0, decimals)
         while shown and round(rounded, shown - 1) == rounded:
             shown -= 1
-        return self.number(rounded if decimals > 0 or abs(value) < 10 ** (digits + 1) else value, shown)
+        return self.number(rounded, shown)
+
+    def as_shown(self, value: float, digits: int = 3) -> float:
+        """The number that `significant` writes: its plural is the one to take."""
+        if value == 0 or math.isinf(value):
+            return value
+        decimals = digits - 1 - math.floor(math.log10(abs(value)))
+        return round(value, decimals) if decimals > 0 or abs(value) < 10 ** (digits + 1) else round(value)
 
     def power_of_ten(self, value: float) -> str:
         """A number as a × 10ⁿ, three significant digits; plain between 0.00001 and 100,000.
@@ -151,11 +158,11 @@ _RATE, _BANDWIDTH, _POWER = _steps("FLOP/s"), _steps("B/s"), _steps("W")
 _GIB = ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 _COUNTS = ((1e12, N_("{n} trillion")), (1e9, N_("{n} billion")), (1e6, N_("{n} million")))
 _TIMES = (
-    (2 * YEAR, YEAR, N_("year"), N_("years")),
-    (2 * DAY, DAY, N_("day"), N_("days")),
-    (2 * HOUR, HOUR, N_("hour"), N_("hours")),
-    (2 * MINUTE, MINUTE, N_("minute"), N_("minutes")),
-    (0.0, 1.0, N_("second"), N_("seconds")),
+    (2 * YEAR, YEAR, N_("{n} year"), N_("{n} years")),
+    (2 * DAY, DAY, N_("{n} day"), N_("{n} days")),
+    (2 * HOUR, HOUR, N_("{n} hour"), N_("{n} hours")),
+    (2 * MINUTE, MINUTE, N_("{n} minute"), N_("{n} minutes")),
+    (0.0, 1.0, N_("{n} second"), N_("{n} seconds")),
 )
 
 
@@ -164,7 +171,7 @@ def _duration(voice: Voice, value: float) -> str:
         if value >= start or (value >= size and value % size == 0):
             amount = value / size
             shown = voice.power_of_ten(amount) if amount >= 1e7 else voice.significant(amount)
-            return f"{shown} {voice.plural(one, many, amount)}"
+            return voice.plural(one, many, voice.as_shown(amount)).format(n=shown)
     raise ValueError(f"a duration cannot be negative: {value}")
 
 

@@ -63,11 +63,6 @@ def section_files(data: Path, section: str) -> list[Path]:
     return sorted(folder.glob("*.toml")) if folder.is_dir() else [data / f"{section}.toml"]
 
 
-def source_files(data: Path = DATA) -> list[Path]:
-    """Every file that the compiled catalogue is made from."""
-    return [*(path for section in SECTIONS for path in section_files(data, section)), data / "prices.csv"]
-
-
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file's tables; a broken file is a `BadCatalogue` that names the line."""
     try:
@@ -150,14 +145,17 @@ def _bad(where: str, what: str, remedy: str) -> BadCatalogue:
     return BadCatalogue(Text("{where} {what}.", where=where, what=what), Text("{remedy}", remedy=remedy))
 
 
-def encode(sections: Sections) -> bytes:
-    """The compact file: each section apart, so that a reader decodes only what it needs."""
-    return msgspec.msgpack.encode({name: msgspec.msgpack.encode(rows) for name, rows in sections.items()})
+def encode(sections: Sections, state: str) -> bytes:
+    """The compact file: each section apart, so that a reader decodes only what it needs; and what it was made from."""
+    packed = {name: msgspec.msgpack.encode(rows) for name, rows in sections.items()}
+    return msgspec.msgpack.encode({**packed, "state": state.encode()})
 
 
 def main() -> None:
     """Write the compiled catalogue beside this file."""
-    COMPILED.write_bytes(encode(compile_folder()))
+    from cardyears.catalogue.load import fingerprint
+
+    COMPILED.write_bytes(encode(compile_folder(), fingerprint(DATA)))
 
 
 if __name__ == "__main__":

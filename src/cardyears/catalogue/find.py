@@ -15,7 +15,7 @@ from typing import Protocol
 
 import msgspec
 
-from cardyears.base.errors import AmbiguousName, UnknownName, listed
+from cardyears.base.errors import AmbiguousName, UnknownName, listed, shown
 from cardyears.base.text import Text
 
 LONGEST = 200
@@ -78,7 +78,7 @@ def find(query: str, rows: Mapping[str, Named], what: str) -> Match:
     words = _words(query) if len(query) <= LONGEST else []
     if not words:
         raise UnknownName(
-            rule=Text('"{query}" is no name of {what:word}.', query=_shown(query), what=what),
+            rule=Text('"{query}" is no name of {what:word}.', query=shown(query), what=what),
             remedy=_listing(rows, what),
         )
     found = _Found(words, rows)
@@ -215,7 +215,7 @@ def _ambiguous(query: str, names: Sequence[str], what: str) -> AmbiguousName:
     return AmbiguousName(
         rule=Text(
             '"{query}" fits {number:integer} {what:word}: {names}.',
-            query=_shown(query),
+            query=shown(query),
             number=len(names),
             what=what,
             names=candidates,
@@ -226,7 +226,7 @@ def _ambiguous(query: str, names: Sequence[str], what: str) -> AmbiguousName:
 
 def _unknown(query: str, words: list[str], rows: Mapping[str, Named], what: str) -> UnknownName:
     nearest = _nearest(words, rows)
-    rule = Text('"{query}" is not among the {what:word}.', query=_shown(query), what=what)
+    rule = Text('"{query}" is not among the {what:word}.', query=shown(query), what=what)
     listing = _listing(rows, what)
     if not nearest:
         return UnknownName(rule=rule, remedy=listing)
@@ -249,9 +249,3 @@ def _listing(rows: Mapping[str, Named], what: str) -> Text:
         return Text("cardyears {command} lists all.", command=what)
     names = [row.name for row in rows.values()]
     return Text("Known: {names}.", names=listed(names[:12]) + ("…" if len(names) > 12 else ""))
-
-
-def _shown(query: str) -> str:
-    """A query as a message quotes it: printable, on one line, cut where it is long."""
-    text = " ".join("".join(char if char.isprintable() else " " for char in query[: LONGEST + 1]).split())
-    return text if len(text) <= 60 else f"{text[:59]}…"

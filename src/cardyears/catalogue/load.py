@@ -7,13 +7,14 @@ catalogue is compiled afresh and kept in the cache folder.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from cardyears.base.errors import BadCatalogue, UnusableFile
+from cardyears.base.errors import BadCatalogue, UnusableFile, shown
 from cardyears.base.text import Text
 from cardyears.catalogue import schema
 
@@ -26,8 +27,12 @@ PRICES = "prices"
 class Catalogue:
     """Everything that is known and published: rows by key, each section decoded on first use."""
 
-    def __init__(self, packed: dict[str, bytes], own: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, packed: dict[str, bytes], own: dict[str, Any] | None = None, on_top: Mapping[str, tuple[str, ...]] = {}
+    ) -> None:
         self._packed, self._own = packed, own or {}
+        self.on_top = on_top
+        """Keys, by section, of the file that was laid on top last."""
 
     def _rows(self, section: str, row_type: Any) -> Any:
         rows = msgspec.msgpack.decode(self._packed[section], type=dict[str, row_type])
@@ -86,7 +91,7 @@ class Catalogue:
             tables = compiler.read_toml(path)
         except (OSError, UnicodeDecodeError) as error:
             raise UnusableFile(
-                Text("{path} cannot be read as a catalogue.", path=str(path)),
+                Text("{path} cannot be read as a catalogue.", path=shown(path.name)),
                 Text("Name a TOML file with tables such as [accelerators.my-card]."),
             ) from error
         own = {section: _own_rows(section, rows, path.name) for section, rows in tables.items()}
@@ -96,7 +101,8 @@ class Catalogue:
         for section, rows in own.items():
             before = self._own.get(section, [] if section == PRICES else {})
             merged[section] = [*before, *rows] if section == PRICES else {**before, **rows}
-        return Catalogue(self._packed, {**self._own, **merged})
+        on_top = {section: tuple(rows) for section, rows in own.items() if section != PRICES}
+        return Catalogue(self._packed, {**self._own, **merged}, on_top)
 
 
 def _own_rows(section: str, rows: Any, file: str) -> Any:
@@ -120,26 +126,51 @@ def load() -> Catalogue:
     >>> load().accelerators["rtx-4070-ti"].name
     'RTX 4070 Ti'
     """
-    return Catalogue(msgspec.msgpack.decode(_compiled_bytes(), type=dict[str, bytes]))
-
-
-def _compiled_bytes() -> bytes:
-    compiled, data = _HERE / "catalogue.msgpack", _HERE / "data"
-    if compiled.exists() and not (data.exists() and _newest(data) > compiled.stat().st_mtime):
-        return compiled.read_bytes()
+    data, compiled = _HERE / "data", _HERE / "catalogue.msgpack"
+    state = fingerprint(data)
+    packed = _packed(compiled)
+    if packed is not None and state in ("", packed[STATE].decode()):
+        return Catalogue(packed)
     from cardyears.catalogue import compile as compiler
 
-    cached = _cache_folder() / "catalogue.msgpack"
-    if not cached.exists() or _newest(data) > cached.stat().st_mtime:
-        _write(cached, compiler.encode(compiler.compile_folder(data)))
-    return cached.read_bytes()
+    cached = _cache_folder() / f"catalogue-{state}.msgpack"
+    packed = _packed(cached)
+    if packed is None:
+        _write(cached, compiler.encode(compiler.compile_folder(data), state))
+        packed = _packed(cached)
+    assert packed is not None  # it was written just now
+    return Catalogue(packed)
 
 
-def _newest(folder: Path) -> float:
+STATE = "state"
+"""Key of the fingerprint of the files that a compiled catalogue was made from."""
+
+
+def _packed(path: Path) -> dict[str, bytes] | None:
+    """The sections of a compiled file; None if it is not there or was cut short."""
+    try:
+        packed = msgspec.msgpack.decode(path.read_bytes(), type=dict[str, bytes])
+    except (OSError, msgspec.DecodeError):
+        return None
+    return packed if STATE in packed else None
+
+
+def fingerprint(data: Path) -> str:
+    """A fingerprint of names, sizes and times of the catalogue's files; empty where only the compiled file ships."""
+    import zlib
+
+    found = sorted(f"{path}:{size}:{time}" for path, size, time in _files(data)) if data.is_dir() else []
+    return f"{zlib.crc32(' '.join(found).encode()):08x}{len(found):x}" if found else ""
+
+
+def _files(folder: Path | str) -> Iterator[tuple[str, int, int]]:
     with os.scandir(folder) as entries:
-        return max(
-            (_newest(Path(entry.path)) if entry.is_dir() else entry.stat().st_mtime for entry in entries), default=0.0
-        )
+        for entry in entries:
+            if entry.is_dir():
+                yield from _files(entry.path)
+            elif entry.name.endswith((".toml", ".csv")):
+                state = entry.stat()
+                yield entry.path, state.st_size, state.st_mtime_ns
 
 
 def _cache_folder() -> Path:

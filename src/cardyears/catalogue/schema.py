@@ -11,7 +11,7 @@ A row has one default ``source`` (a key of the bibliography), ``kind`` and ``che
 from __future__ import annotations
 
 import datetime as dt
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -19,6 +19,14 @@ from cardyears.base.sourced import Kind
 
 Dtype = Literal["fp64", "fp32", "tf32", "fp16", "fp16-fp16acc", "bf16", "fp8", "fp4", "int8"]
 """A peak rate's input type; the accumulator is fp32 unless the name says otherwise. All are dense."""
+
+
+Positive = Annotated[int, msgspec.Meta(ge=1, le=10**15)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+Figure = Annotated[float, msgspec.Meta(gt=0, le=1e30)]
+"""A positive number; neither zero, NaN nor infinite."""
+Layers = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 
 class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -52,17 +60,17 @@ class AcceleratorRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     form: Literal["SXM", "PCIe", "OAM", "NVL72", "TPU", "SoC", "laptop", "superchip", "instance"]
     released: str
     """As far as known: 2023, 2023-01 or 2023-01-05."""
-    memory_gib: float
+    memory_gib: Figure
     memory_type: str = ""
     unified_memory: bool = False
-    bandwidth_gb_s: float | None = None
-    peak_tflop_s: dict[Dtype, float] = {}
-    board_w: float | None = None
-    launch_usd: float | None = None
+    bandwidth_gb_s: Figure | None = None
+    peak_tflop_s: dict[Dtype, Figure] = {}
+    board_w: Figure | None = None
+    launch_usd: Figure | None = None
     link: str | None = None
     """Key of links.toml: what joins this device to its neighbours in one box."""
     peer_to_peer: bool = True
-    multiprocessors: int | None = None
+    multiprocessors: Positive | None = None
     stands_for: tuple[str, ...] = ()
     """Family names ("H100") that mean this variant unless another is named; the answer says so."""
     available: bool = True
@@ -75,10 +83,10 @@ class LinkRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     """One class of wire: nominal bandwidth of one direction, per device."""
 
     scope: Literal["node", "cluster", "internet"]
-    bandwidth_gb_s: float
-    upload_gb_s: float | None = None
+    bandwidth_gb_s: Figure
+    upload_gb_s: Figure | None = None
     """Where up differs from down, as at home."""
-    latency_us: float | None = None
+    latency_us: Figure | None = None
     duplex: bool = True
     figures: dict[str, FigureRow] = {}
 
@@ -86,34 +94,34 @@ class LinkRow(Row, frozen=True, kw_only=True, omit_defaults=True):
 class LatentRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Multi-head latent attention's low-rank sizes."""
 
-    kv_rank: int
-    rope_dim: int
-    nope_dim: int
-    value_dim: int
-    q_rank: int | None = None
+    kv_rank: Positive
+    rope_dim: Count
+    nope_dim: Count
+    value_dim: Positive
+    q_rank: Positive | None = None
 
 
 class ShapeRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """A decoder by its published shape; what is left out has the default named here."""
 
-    layers: int
-    hidden: int
-    heads: int
-    vocab: int
-    ffn: int
+    layers: Layers
+    hidden: Positive
+    heads: Positive
+    vocab: Positive
+    ffn: Positive
     """Width of the dense MLP (of the leading dense layers if all others have experts)."""
-    kv_heads: int | None = None
+    kv_heads: Positive | None = None
     """None: as many as heads."""
-    head_dim: int | None = None
+    head_dim: Positive | None = None
     """None: hidden / heads."""
     gated: bool = True
     """SwiGLU, GeGLU: three matrices; False: two."""
     tied: bool = False
-    positions: int = 0
+    positions: Count = 0
     """Rows of a learned position table; 0 with rotary embedding or ALiBi."""
     norm: Literal["rmsnorm", "layernorm", "layernorm-no-bias", "none"] = "rmsnorm"
     """none: a norm without parameters."""
-    norms_per_layer: int = 2
+    norms_per_layer: Count = 2
     embedding_norm: bool = False
     """A norm right behind the embedding, as in BLOOM."""
     qk_norm: Literal["none", "head", "hidden"] = "none"
@@ -124,24 +132,24 @@ class ShapeRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     head_bias: bool = False
     parallel: bool = False
     """Attention and MLP side by side on one input."""
-    window: int | None = None
+    window: Positive | None = None
     """Sliding window in tokens; None: full attention."""
-    global_every: int | None = None
+    global_every: Positive | None = None
     """With a window: every so-manieth layer attends to everything."""
     latent: LatentRow | None = None
-    experts: int = 0
-    top_k: int = 0
-    expert_ffn: int = 0
-    shared_experts: int = 0
-    shared_ffn: int = 0
+    experts: Count = 0
+    top_k: Count = 0
+    expert_ffn: Count = 0
+    shared_experts: Count = 0
+    shared_ffn: Count = 0
     """Width of all shared experts together; 0: shared_experts x expert_ffn."""
     shared_gate: bool = False
     """A learned scalar gate on the shared expert, as in Qwen2-MoE."""
     router_bias: bool = False
     expert_bias: bool = False
-    dense_layers: int = 0
+    dense_layers: Count = 0
     """Leading layers with a dense MLP in a mixture of experts."""
-    expert_every: int = 1
+    expert_every: Positive = 1
     """Every so-manieth layer has experts, the others a dense MLP."""
     attention_sinks: bool = False
     """One learned sink logit per head and layer, as in gpt-oss."""
@@ -153,11 +161,15 @@ class ReadingRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     label: str
     source: str
     kind: Kind = "estimate"
-    flop: float | None = None
-    parameters: float | None = None
+    flop: Figure | None = None
+    parameters: Figure | None = None
     model: str | None = None
     """Key of the model whose shape this reading takes."""
     note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.flop is None and self.parameters is None:
+            raise ValueError("a reading needs flop or parameters")
 
 
 class ModelRow(Row, frozen=True, kw_only=True, omit_defaults=True):
@@ -169,16 +181,20 @@ class ModelRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     stands_for: tuple[str, ...] = ()
     """Family names ("llama 3") that mean this size unless another is named; the answer says so."""
     shape: ShapeRow | None = None
-    tokens: float | None = None
+    tokens: Figure | None = None
     """Tokens seen in pretraining."""
-    sequence_length: int | None = None
+    sequence_length: Positive | None = None
     """Of pretraining, before any stage that lengthens it."""
-    global_batch_tokens: float | None = None
-    parameters: int | None = None
+    global_batch_tokens: Figure | None = None
+    parameters: Positive | None = None
     """The published count, to check ours against; not used in any sum."""
     open_weights: bool = True
     readings: tuple[ReadingRow, ...] = ()
     figures: dict[str, FigureRow] = {}
+
+    def __post_init__(self) -> None:
+        if self.shape is None and not any(reading.flop for reading in self.readings):
+            raise ValueError("a model needs a shape, or the readings of an undisclosed one, with flop")
 
 
 class RunRow(Row, frozen=True, kw_only=True, omit_defaults=True):
@@ -186,20 +202,20 @@ class RunRow(Row, frozen=True, kw_only=True, omit_defaults=True):
 
     model: str | None = None
     """Key of the model, where the catalogue has it."""
-    parameters: float | None = None
-    active_parameters: float | None = None
-    tokens: float | None = None
-    flop: float | None = None
+    parameters: Figure | None = None
+    active_parameters: Figure | None = None
+    tokens: Figure | None = None
+    flop: Figure | None = None
     device: str | None = None
     """Key of the accelerator, where the catalogue has it."""
-    devices: int | None = None
-    device_hours: float | None = None
-    wall_days: float | None = None
-    mfu: float | None = None
-    tflop_s_per_device: float | None = None
-    energy_mwh: float | None = None
-    tco2e: float | None = None
-    cost_usd: float | None = None
+    devices: Positive | None = None
+    device_hours: Figure | None = None
+    wall_days: Figure | None = None
+    mfu: Figure | None = None
+    tflop_s_per_device: Figure | None = None
+    energy_mwh: Figure | None = None
+    tco2e: Figure | None = None
+    cost_usd: Figure | None = None
     landmark: bool = False
     """Drawn on the scale of the answer."""
 
@@ -210,7 +226,7 @@ class PriceRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     device: str
     provider: str
     market: Literal["on_demand", "spot", "reserved_1y", "reserved_3y"]
-    usd_per_device_hour: float
+    usd_per_device_hour: Figure
     date: dt.date
     source: str
     where: str = ""
@@ -220,8 +236,8 @@ class PriceRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 class GridRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     """Electricity of one country: price for a household and carbon intensity."""
 
-    usd_per_kwh: float | None = None
-    gco2e_per_kwh: float | None = None
+    usd_per_kwh: Figure | None = None
+    gco2e_per_kwh: Figure | None = None
     year: int
     figures: dict[str, FigureRow] = {}
 
@@ -229,12 +245,16 @@ class GridRow(Row, frozen=True, kw_only=True, omit_defaults=True):
 class ShareRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     """Attained share of the training peak (MFU) of an accelerator family: quantiles of measured runs."""
 
-    low: float
-    mid: float
-    high: float
+    low: Share
+    mid: Share
+    high: Share
     runs: int
     sources: tuple[str, ...] = ()
     """Names of the sources whose runs are pooled."""
+
+    def __post_init__(self) -> None:
+        if not self.low <= self.mid <= self.high:
+            raise ValueError("a share needs low <= mid <= high")
 
 
 class SourceRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cardyears.cli.completion import complete_device
-from cardyears.cli.options import common, examples, present
+from cardyears.cli.options import common, examples, known_assumptions, present
 
 
 @click.command(
@@ -42,9 +42,8 @@ def audit(
     CLAIM is a sentence with its figures; options give figures by name.
     """
     from cardyears.api.functions import audit as ask
-    from cardyears.question.question import read_assumptions
 
-    read_assumptions(assume)
+    known_assumptions(assume)
     result = ask(claim, catalogue=catalogue, **said)
     present(result, as_json=as_json, lang=lang, explained=explained, with_sources=with_sources, catalogue=catalogue)
     return 0

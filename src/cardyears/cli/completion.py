@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from cardyears.catalogue.load import load
+from cardyears.catalogue.schema import Row
 
 
 @click.command(epilog='Put it into your shell\'s start-up file:  eval "$(cardyears completion bash)"')
@@ -20,16 +23,16 @@ def completion(shell: str) -> None:
 
 
 def complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Keys of models that begin so."""
-    return [
-        CompletionItem(key, help=row.name) for key, row in load().models.items() if key.startswith(incomplete.lower())
-    ]
+    """Models whose key or name begins so."""
+    return _completions(load().models, incomplete)
 
 
 def complete_device(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Keys of devices that begin so."""
-    return [
-        CompletionItem(key, help=row.name)
-        for key, row in load().accelerators.items()
-        if key.startswith(incomplete.lower())
-    ]
+    """Devices whose key or name begins so."""
+    return _completions(load().accelerators, incomplete)
+
+
+def _completions(rows: Mapping[str, Row], incomplete: str) -> list[CompletionItem]:
+    begun = incomplete.casefold()
+    keys = [CompletionItem(key, help=row.name) for key, row in rows.items() if key.startswith(begun)]
+    return keys or [CompletionItem(row.name) for row in rows.values() if row.name.casefold().startswith(begun)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cardyears.cli.options import common, examples, known_catalogue, said_in, titles
+from cardyears.cli.options import common, examples, known_assumptions, known_catalogue, said_in, titles
 from cardyears.cli.output import colour, put, put_json, width
 from cardyears.verbs.listing import listing
 
@@ -37,23 +37,16 @@ def _command(what: str) -> click.Command:
         explained: bool,
         with_sources: bool,
     ) -> int:
-        from cardyears.render.text.rows import rows
+        from cardyears.render.report.writers import write
 
+        known_assumptions(assume)
         said = said_in(lang)
         found = listing(what, " ".join(query), known_catalogue(catalogue))
         if as_json:
             put_json({"rows": list(found.rows)})
         else:
-            put(
-                rows(
-                    found,
-                    said,
-                    width=width(),
-                    colour=colour(),
-                    explained=explained,
-                    titles=titles(catalogue) if with_sources else None,
-                )
-            )
+            known = titles(catalogue) if with_sources else None
+            put(write(found, said, width=width(), colour=colour(), explained=explained, titles=known))
         return 0
 
     return command

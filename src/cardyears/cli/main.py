@@ -40,9 +40,11 @@ class Commands(click.Group):
     """Commands that are imported when they are named."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command, imported now."""
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"cardyears.cli.{COMMANDS[cmd_name][0]}")
@@ -50,12 +52,14 @@ class Commands(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each command with its line, none of them imported."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The named command; for a slip of the pen the nearest name."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
             import difflib
@@ -86,22 +90,23 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     try:
         code = cardyears.main(words, prog_name="cardyears", standalone_mode=False)
     except CardyearsError as error:
-        put_error(error.code, error.rule, error.remedy, as_json=as_json, language=_language(words))
+        said = _language(words)
+        put_error(error.code, error.rule, error.remedy, as_json=as_json, language=said, details=error.details)
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
         sys.exit(130)
+    except click.exceptions.NoArgsIsHelpError as error:
+        put(f"{error.ctx.get_help()}\n" if error.ctx else "")
+        sys.exit(2)
     except click.ClickException as error:
         put_error(
             "bad-input",
             Text("{message}", message=_one_line(error)),
-            Text("cardyears {command} --help shows how.", command=words[0] if words and words[0] in COMMANDS else ""),
+            Text("{command} --help shows how.", command=_command(words)),
             as_json=as_json,
             language="en",
         )
         sys.exit(2)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
@@ -116,6 +121,10 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _command(words: list[str]) -> str:
+    return f"cardyears {words[0]}" if words and words[0] in COMMANDS else "cardyears"
+
+
 def _one_line(error: click.ClickException) -> str:
     text = " ".join(error.format_message().split())
     return text if text.endswith((".", "?", "!")) else f"{text}."
@@ -128,6 +137,3 @@ def _language(words: list[str]) -> str:
         if word.startswith("--lang="):
             return word.removeprefix("--lang=")
     return os.environ.get("CARDYEARS_LANG", "en")
-
-
-__all__ = ["cardyears", "put", "run"]

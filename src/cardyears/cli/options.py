@@ -67,7 +67,7 @@ def present(
     if as_json:
         put_json(result.as_dict())
         return
-    from cardyears.render.text.writers import write
+    from cardyears.render.report.writers import write
 
     put(
         write(
@@ -79,6 +79,15 @@ def present(
             titles=titles(catalogue) if with_sources else None,
         )
     )
+
+
+def known_assumptions(pairs: tuple[str, ...]) -> None:
+    """Refuse an unknown key where a command takes assumptions and needs none, so that a slip never passes."""
+    if pairs:
+        from cardyears.question.question import read_assumptions
+        from cardyears.resolve.defaults import Assumed
+
+        Assumed(read_assumptions(pairs))
 
 
 def titles(catalogue: str | None) -> dict[str, str]:

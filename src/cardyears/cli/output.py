@@ -54,7 +54,7 @@ def colour() -> bool:
 
 def put(text: str) -> None:
     """Write text to stdout, in plain characters where its encoding has no others."""
-    click.echo(encodable(text, sys.stdout.encoding), nl=False, color=colour())
+    _write(encodable(text, sys.stdout.encoding), color=colour())
 
 
 def encodable(text: str, encoding: str | None) -> str:
@@ -80,18 +80,35 @@ def put_json(value: Any) -> None:
     """Write one JSON object to stdout; infinite numbers become null, as JSON has none."""
     import msgspec
 
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    _write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n", color=False)
 
 
-def put_error(code: str, rule: Text, remedy: Text, *, as_json: bool, language: str) -> None:
-    """One line on stderr; with `as_json` an object on stdout."""
+def _write(text: str, *, color: bool) -> None:
+    """To stdout; a reader that has gone (``| head``) ends the program quietly."""
+    try:
+        click.echo(text, nl=False, color=color)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def put_error(code: str, rule: Text, remedy: Text, *, as_json: bool, language: str, details: str = "") -> None:
+    """One line on stderr, and below it what can be copied; with `as_json` an object on stdout."""
     voice = _voice(language)
-    message, advice = voice.say(rule), voice.say(remedy)
+    message, advice = (_clean(voice.say(text)) for text in (rule, remedy))
     if as_json:
-        put_json({"error": {"code": code, "message": message, "remedy": advice}})
+        more = {"details": _clean(details)} if details else {}
+        put_json({"error": {"code": code, "message": message, "remedy": advice, **more}})
     else:
         line = " ".join(f"cardyears: {message} {advice}".split())
         click.echo(encodable(line, sys.stderr.encoding), err=True)
+        if details:
+            click.echo(encodable(f"\n{_clean(details)}", sys.stderr.encoding), err=True)
+
+
+def _clean(text: str) -> str:
+    """The text without halves of characters, which arguments that are no text are made of."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _voice(language: str) -> Voice:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cardyears.cli.completion import complete_model
-from cardyears.cli.options import common, examples, present
+from cardyears.cli.options import common, examples, known_assumptions, present
 
 
 @click.command(epilog=examples("params gpt2", "params mixtral-8x7b --json"))
@@ -22,9 +22,8 @@ def params(
 ) -> int:
     """How many parameters has MODEL, part by part, to the single one?"""
     from cardyears.api.functions import params as ask
-    from cardyears.question.question import read_assumptions
 
-    read_assumptions(assume)
+    known_assumptions(assume)
     result = ask(model, catalogue=catalogue)
     present(result, as_json=as_json, lang=lang, explained=explained, with_sources=with_sources, catalogue=catalogue)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cardyears.cli.completion import complete_model
-from cardyears.cli.options import common, examples, present
+from cardyears.cli.options import common, examples, known_assumptions, present
 
 
 @click.command(epilog=examples("reconcile llama-7b 153GB 59GB", "reconcile llama-2-70b 300GB 500GB"))
@@ -24,9 +24,8 @@ def reconcile(
 ) -> int:
     """Two pages disagree on MODEL's memory: under which assumptions is each of the FIGURES right?"""
     from cardyears.api.functions import reconcile as ask
-    from cardyears.question.question import read_assumptions
 
-    read_assumptions(assume)
+    known_assumptions(assume)
     result = ask(model, *figures, catalogue=catalogue)
     present(result, as_json=as_json, lang=lang, explained=explained, with_sources=with_sources, catalogue=catalogue)
     return 0

@@ -56,11 +56,11 @@ def largest_layer_parameters(arch: Architecture) -> float:
         sum(linear.held * linear.weights for linear in layer_linears(layer, arch.hidden))
         for layer, _ in arch.each_kind()
     )
-    return float(max(arch.vocab * arch.hidden, *layers))
+    return float(max(arch.vocab * arch.embedding_width, *layers))
 
 
 def memory(
-    arch: Architecture, training: Training, layout: Layout, seq_len: int, *, micro_batch: Scalar | None = None
+    arch: Architecture, training: Training, layout: Layout, seq_len: Scalar, *, micro_batch: Scalar | None = None
 ) -> Ledger:
     """Bytes on one rank at its peak; the lines add up.
 
@@ -85,7 +85,7 @@ def memory(
     return Ledger({name: value for name, value in peak.items() if any_of(value)})
 
 
-def peak_bytes(arch: Architecture, training: Training, layout: Layout, seq_len: int, micro_batch: Scalar) -> Bytes:
+def peak_bytes(arch: Architecture, training: Training, layout: Layout, seq_len: Scalar, micro_batch: Scalar) -> Bytes:
     """The total of `memory` alone, for those who look at many layouts.
 
     >>> peak_bytes(LLAMA2_7B, Training("full"), Layout(recompute="full"), 2_048, 1) / 1e9
@@ -94,9 +94,11 @@ def peak_bytes(arch: Architecture, training: Training, layout: Layout, seq_len: 
     return maximum(*(moment.total for moment in _moments(arch, training, layout, seq_len, micro_batch)))
 
 
-def _moments(arch: Architecture, training: Training, layout: Layout, seq_len: int, micro_batch: Scalar) -> list[Ledger]:
+def _moments(
+    arch: Architecture, training: Training, layout: Layout, seq_len: Scalar, micro_batch: Scalar
+) -> list[Ledger]:
     """The ledgers of the moments between which the peak lies: loss, backward, update."""
-    tokens = micro_batch * float(seq_len)
+    tokens = micro_batch * seq_len * 1.0
     held = sharded_state(training.state(arch), layout.zero, layout.shards)
     kept = dict(activations(arch, tokens, seq_len, recompute=layout.recompute, kernel=layout.kernel))
     again = kept.pop("recomputed_layer", 0.0)

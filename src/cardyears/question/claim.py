@@ -37,6 +37,7 @@ _BIG_WORDS = {"quadrillion": 1e15, "quintillion": 1e18}
 """Words that `read_count` does not know, as nobody counts tokens in them."""
 
 _PATTERNS = (
+    ("flop_per_param_token", _NUMBER + r"(?P<size>)flops? (?:for each|per|/) parameter (?:and|per|/) token"),
     ("tokens", _NUMBER + _SIZE + r"[- ]*tokens?\b"),
     ("flop", _NUMBER + _SIZE + r"\s*flops?\b(?!/)"),
     ("device_hours", _NUMBER + _SIZE + rf"[- ]*{_DEVICE}[- ]hours?\b"),
@@ -74,6 +75,7 @@ def read_claim(text: str) -> ClaimText:
         tokens=found.get("tokens"),
         flop=found.get("flop"),
         usd=found.get("usd"),
+        flop_per_param_token=found.get("flop_per_param_token"),
         device=named[0] if named else None,
         devices=int(found["devices"]) if "devices" in found else None,
         device_hours=_in_hours(found, "device_"),

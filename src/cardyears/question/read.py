@@ -270,6 +270,10 @@ def _of_rate(data: _Data, unit: str, per: str) -> Literal["byte", "bit", "unsaid
 _PERCENT = r"\s?(?:%|percent|per cent|بالمئه|بالمائه|في المئه|في المائه)"
 
 
+SMALLEST_SHARE = 1e-6
+"""Less than this of a peak or of a calendar is a slip of the pen."""
+
+
 def read_share(value: str | float, what: str = N_("share")) -> float:
     """A share of a whole, more than 0 and at most 1. "1" is the whole; "90" lacks its percent sign and is refused.
 
@@ -286,6 +290,10 @@ def read_share(value: str | float, what: str = N_("share")) -> float:
         if found is None or found[1]:
             raise entry.unreadable()
         share = entry.positive(times_ten_to(found[0], -2 if bare != text else 0))
+    if share < SMALLEST_SHARE:
+        raise entry.refused(
+            Text('{what:word}: "{written}" is less than a millionth.', what=what, written=entry.written)
+        )
     if share <= 1:
         return share
     if bare == text and share <= 100:

@@ -1,20 +1,77 @@
-"""An answer as a fragment of HTML, for notebooks: the text of the terminal in its columns."""
+"""A report as a fragment of HTML, for notebooks: each section a table, so that right-to-left text keeps its columns."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from cardyears.base.text import Voice
+from cardyears.base.text import Text, Voice
 from cardyears.render.locale.voice import RIGHT_TO_LEFT
-from cardyears.render.text.writers import write
+from cardyears.render.page import Cell, Page, Styled
+from cardyears.render.report.writers import report
+
+_CELL = "padding:1px 12px 1px 0;vertical-align:top;border:none;background:none"
+_COLOURS = {"green": "#1a7f37", "red": "#cf222e", "yellow": "#9a6700", "magenta": "#8250df", "cyan": "#0969da"}
+_BAR = "▬"
+"""What marks a cell as a bar; it is drawn as a box of its length."""
 
 
 def fragment(subject: Any, voice: Voice) -> str:
-    """The first line as a heading, the rest in columns."""
-    head, _, rest = write(subject, voice, width=100).partition("\n")
+    """An answer as one ``<section>`` with its own direction and language."""
     direction = "rtl" if voice.language in RIGHT_TO_LEFT else "ltr"
+    body = report(subject, HtmlPage(voice))
     return (
-        f'<section class="cardyears" dir="{direction}" lang="{voice.language}"><strong>{escape(head)}</strong>'
-        f'<pre style="line-height:1.3">{escape(rest)}</pre></section>'
+        f'<section class="cardyears" dir="{direction}" lang="{voice.language}" style="max-width:60em">{body}</section>'
     )
+
+
+class HtmlPage(Page):
+    """A page whose rows are tables; colours and weight as in a terminal."""
+
+    def __init__(self, voice: Voice) -> None:
+        super().__init__(voice)
+        self._parts: list[str] = []
+
+    def __str__(self) -> str:
+        return "".join(self._parts)
+
+    def line(self, text: Text | str, style: str = "", *, indent: int = 0) -> None:
+        """One sentence as a paragraph."""
+        inner = f"margin:.2em 0;margin-inline-start:{indent * 0.6}em;{_css(style)}"
+        self._parts.append(f'<p style="{inner}">{escape(self.say(text))}</p>')
+
+    def heading(self, text: Text | str) -> None:
+        """A heading."""
+        self._parts.append(f'<h4 style="margin:.9em 0 .2em">{escape(self.say(text))}</h4>')
+
+    def rows(self, rows: Iterable[Sequence[Cell]], *, right: Sequence[int] = (), wrap: int | None = None) -> None:
+        """Columns as a table; all but the one that wraps keep to one line."""
+        lines = []
+        for row in rows:
+            cells = [cell if isinstance(cell, Styled) else Styled(cell) for cell in row]
+            lines.append(
+                "".join(_cell(cell, number=index in right, one_line=index != wrap) for index, cell in enumerate(cells))
+            )
+        body = "".join(f"<tr style='background:none'>{line}</tr>" for line in lines)
+        self._parts.append(f'<table style="border-collapse:collapse;margin:0">{body}</table>')
+
+    def bar(self, share: float, length: int, style: str = "cyan") -> Styled:
+        """A box of a share of so many half-ems."""
+        return Styled(f"{_BAR}{min(1.0, max(share, 0.01)) * length * 0.5:.2f}" if share > 0 else "", style)
+
+
+def _cell(cell: Styled, *, number: bool, one_line: bool) -> str:
+    align = "text-align:end;" if number else "text-align:start;"
+    nowrap = "white-space:nowrap;" if one_line else ""
+    if cell.text.startswith(_BAR):
+        colour = _COLOURS.get(cell.style, "gray")
+        box = f"display:inline-block;height:.7em;width:{cell.text.removeprefix(_BAR)}em;background:{colour}"
+        return f'<td style="{_CELL};{nowrap}"><span style="{box}"></span></td>'
+    return f'<td style="{_CELL};{align}{nowrap}{_css(cell.style)}">{escape(cell.text)}</td>'
+
+
+def _css(style: str) -> str:
+    words = style.split()
+    colour = next((_COLOURS[word] for word in words if word in _COLOURS), None)
+    return ("font-weight:bold;" if "bold" in words else "") + (f"color:{colour};" if colour else "")

@@ -260,17 +260,12 @@ class Assumed:
         default = DEFAULTS[key]
         return default.read(self._replaced[key]) if key in self._replaced else default.value
 
-    def filled(self, key: str, value: float | str, *, kind: Kind, source: str, reason: Text) -> None:
-        """Note a value that the catalogue filled in for this case."""
-        self._note(
-            msgspec.structs.replace(DEFAULTS[key], value=value)
-            if key in DEFAULTS
-            else Default(key, value, "", kind, source, "", _name),
-            value,
-            kind,
-            source,
-            reason,
-        )
+    def filled(
+        self, key: str, value: float | str, *, kind: Kind, source: str, reason: Text, unit: str = "", written: str = ""
+    ) -> None:
+        """Note a value that the catalogue filled in for this case; `written` names how a sentence writes it."""
+        usual = DEFAULTS.get(key) or Default(key, value, unit, kind, source, "", _name, written or "number")
+        self._note(usual, value, kind, source, reason)
 
     def _note(self, default: Default, value: Any, kind: Kind, source: str, reason: Text) -> None:
         self._used[default.key] = Assumption(default.key, value, default.unit, kind, source, reason, default.format)

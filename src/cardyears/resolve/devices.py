@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
+import math
+from collections.abc import Sequence
 from typing import Any
 
-from cardyears.base.errors import BadInput, UnknownName
+import msgspec
+
+from cardyears.base.errors import BadInput, UnknownName, shown
 from cardyears.base.interval import Interval
 from cardyears.base.sourced import Sourced
 from cardyears.base.text import Text
@@ -79,64 +82,49 @@ def owned(family: str) -> bool:
 
 
 def generic_device(name: str, memory_bytes: float, catalogue: Catalogue) -> Device:
-    """A card of which only the memory is said: the middle of all consumer cards with that memory.
+    """A card of which only the memory is said: the middle of all consumer cards with the nearest memory.
 
-    Its peak is their median, and its spread reaches from the slowest to the fastest.
+    Its peak is that of the card in the middle, and its spread reaches from the slowest to the fastest.
     """
-    twins = [
+    cards = [
         device(key, row)
         for key, row in catalogue.accelerators.items()
-        if owned(row.family)
-        and row.available
-        and row.form in ("PCIe", "laptop")
-        and abs(row.memory_gib * GIB / memory_bytes - 1) < 0.01
+        if owned(row.family) and row.available and row.form in ("PCIe", "laptop")
+        if any(dtype in row.peak_tflop_s for dtype in TRAINING_DTYPES)
     ]
-    memory = Sourced(memory_bytes, "B", "assumed", "", "", "as you said")
-    if not twins:
-        return Device(f"generic-{memory_bytes / GIB:.0f}gib", name, "all", memory)
-    peaks = [peak for twin in twins if (peak := _training_peak(twin))]
-    mid = statistics.median(peak.value for peak in peaks)
-    middle = min(twins, key=lambda twin: abs(twin.peaks[twin.training_dtype or "fp32"].value - mid))
-    board = [twin.board_w.value for twin in twins if twin.board_w]
-    prices = [twin.launch_usd.value for twin in twins if twin.launch_usd]
-
-    def median(values: list[float], unit: str) -> Sourced | None:
-        return (
-            Sourced(
-                statistics.median(values),
-                unit,
-                "derived",
-                middle.memory.source,
-                middle.memory.checked,
-                f"median of {len(values)} cards",
-            )
-            if values
-            else None
-        )
-
-    return Device(
-        f"generic-{memory_bytes / GIB:.0f}gib",
-        name,
-        middle.family,
-        memory,
-        peaks=middle.peaks,
-        bandwidth=middle.bandwidth,
-        board_w=median(board, "W"),
-        launch_usd=median(prices, "USD"),
-        spread=Interval(
-            *sorted(
-                (
-                    min(p.value for p in peaks) / middle.peaks[middle.training_dtype or "fp32"].value,
-                    1.0,
-                    max(p.value for p in peaks) / middle.peaks[middle.training_dtype or "fp32"].value,
-                )
-            )
-        ),
+    nearest = min(abs(math.log(card.memory.value / memory_bytes)) for card in cards)
+    twins = [card for card in cards if abs(math.log(card.memory.value / memory_bytes)) <= nearest + 0.01]
+    twins.sort(key=_training_peak)
+    middle = twins[len(twins) // 2]
+    slowest, fastest = _training_peak(twins[0]), _training_peak(twins[-1])
+    if nearest > SAME_MEMORY:
+        slowest *= WITHOUT_TENSOR_CORES
+    peak = _training_peak(middle)
+    return msgspec.structs.replace(
+        middle,
+        key=f"generic-{memory_bytes / GIB:.0f}gib",
+        name=name,
+        memory=Sourced(memory_bytes, "B", "assumed", "", "", "as you said"),
+        spread=Interval(slowest / peak, 1.0, fastest / peak),
+        board_w=_median([card.board_w for card in twins]),
+        launch_usd=_median([card.launch_usd for card in twins]),
     )
 
 
-def _training_peak(one: Device) -> Sourced | None:
-    return next((one.peaks[dtype] for dtype in TRAINING_DTYPES if dtype in one.peaks), None)
+SAME_MEMORY = 0.02
+"""Logarithmic distance within which two cards have the same memory."""
+WITHOUT_TENSOR_CORES = 0.2
+"""A card with less memory than any in the catalogue may be an older one without tensor cores: a GTX 1650 of 4 GB runs
+fp16 at a fifth of the rate of an RTX 2060's tensor cores."""
+
+
+def _training_peak(card: Device) -> float:
+    return next(card.peaks[dtype].value for dtype in TRAINING_DTYPES if dtype in card.peaks)
+
+
+def _median(figures: Sequence[Sourced | None]) -> Sourced | None:
+    known = sorted((figure for figure in figures if figure is not None), key=lambda figure: figure.value)
+    return known[len(known) // 2] if known else None
 
 
 def cluster(words: HardwareText, catalogue: Catalogue, assumed: Assumed) -> Cluster:
@@ -160,18 +148,13 @@ def _named_device(name: str, catalogue: Catalogue, assumed: Assumed) -> Device:
             Text("Name its device, such as RTX 4070 Ti: cardyears devices lists all."),
         )
     if name.strip().casefold().endswith(".toml"):
-        rows = catalogue.with_file(name).accelerators
-        own = {
-            key: row
-            for key, row in rows.items()
-            if key not in catalogue.accelerators or row != catalogue.accelerators[key]
-        }
+        own = catalogue.on_top.get("accelerators", ())
         if len(own) != 1:
             raise BadInput(
-                Text("{path} describes {n:integer} accelerators.", path=name, n=len(own)),
+                Text("{path} describes {n:integer} accelerators.", path=shown(name), n=len(own)),
                 Text("Put exactly one table [accelerators.NAME] into it."),
             )
-        return device(*own.popitem())
+        return device(own[0], catalogue.accelerators[own[0]])
     memory_bytes = generic_memory(name)
     if memory_bytes is not None:
         found = generic_device(name, memory_bytes, catalogue)
@@ -206,9 +189,9 @@ def _per_node(named: Device, words: HardwareText) -> int:
 
 
 def _between(words: HardwareText, per_node: int, catalogue: Catalogue) -> Link | None:
-    """What joins the nodes: a named class of wire, or a bandwidth; as bandwidth for each device."""
+    """What joins the nodes, as bandwidth for each device: one link a node is shared by the devices in it."""
+    sharing = 1 if words.link_per_device else min(per_node, words.count)
     if words.link_bandwidth_bytes_s is not None:
-        sharing = 1 if words.link_per_device else per_node
         rate = Sourced(words.link_bandwidth_bytes_s / sharing, "B/s", "assumed", "", "", "as you said")
         return Link("stated", words.link or "the link that you named", rate)
     if words.link is None:
@@ -217,4 +200,6 @@ def _between(words: HardwareText, per_node: int, catalogue: Catalogue) -> Link |
         match = find(words.link, catalogue.links, "links")
     except UnknownName as error:
         raise UnknownName(error.rule, Text("Name its bandwidth, such as 400Gb/s per gpu.")) from error
-    return link(match.key, catalogue.links[match.key])
+    named = link(match.key, catalogue.links[match.key])
+    shared = msgspec.structs.replace(named.bandwidth, value=named.bandwidth.value / sharing)
+    return msgspec.structs.replace(named, bandwidth=shared)

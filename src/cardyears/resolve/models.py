@@ -1,4 +1,4 @@
-"""Which model is meant? A name of the catalogue, a TOML shape, or a size."""
+"""Which model is meant? A name of the catalogue, a Hugging Face config, a TOML shape, or a size."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from cardyears.base.errors import BadInput, Contradiction, UnreadableValue, UnusableFile
+from cardyears.base.errors import BadInput, Contradiction, UnreadableValue, shown
 from cardyears.base.text import Text
 from cardyears.case import Candidate, Reading
 from cardyears.catalogue.find import find
 from cardyears.catalogue.load import Catalogue
-from cardyears.catalogue.schema import ModelRow, ShapeRow
+from cardyears.catalogue.schema import Figure, ModelRow, Positive, ShapeRow
 from cardyears.question.read import read_count
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.shapes import architecture, generic_decoder
@@ -22,7 +22,7 @@ from cardyears.work.architecture import Architecture
 from cardyears.work.params import total_parameters
 
 _SIZE = re.compile(
-    r"[\d.,٠-٩۰-۹]+\s*(k|m|b|t|million|billion|trillion|ألف|مليون|مليار|تريليون)(?:\s*(parameters?|params?|معامل))?",
+    r"[\d.,٫٬٠-٩۰-۹]+\s*(k|m|b|t|million|billion|trillion|ألف|مليون|مليار|تريليون)(?:\s*(parameters?|params?|معامل))?",
     re.IGNORECASE,
 )
 SMALLEST, LARGEST = 3e5, 1e14
@@ -46,8 +46,9 @@ class Model(msgspec.Struct, frozen=True):
 
 def model(name: str, catalogue: Catalogue, assumed: Assumed) -> Model:
     """The model that a name, a path or a size means."""
-    if name.endswith((".toml", ".json")) or ("/" in name and Path(name).exists()):
-        return _from_file(Path(name))
+    if is_path(name):
+        path = Path(name).expanduser()
+        return _from_shape(path) if path.suffix == ".toml" else _from_config(path, assumed)
     if _SIZE.fullmatch(name.strip()):
         return _from_size(name, assumed)
     match = find(name, catalogue.models, "models")
@@ -157,27 +158,50 @@ def _from_size(name: str, assumed: Assumed) -> Model:
 class _ShapeFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     shape: ShapeRow
-    tokens: float | None = None
-    sequence_length: int | None = None
+    tokens: Figure | None = None
+    sequence_length: Positive | None = None
 
 
-def _from_file(path: Path) -> Model:
-    """A model from a TOML file with ``name`` and ``[shape]``."""
-    if path.suffix != ".toml":
-        raise UnusableFile(
-            Text("{path} is not a shape that can be read yet.", path=str(path)),
-            Text("Describe the model in a TOML file with name and [shape]: docs/catalogue.md."),
-        )
+_PATHS = ("./", "../", "/", "~/", ".\\", "..\\")
+
+
+def is_path(name: str) -> bool:
+    """Whether a file or a folder is meant and no model by its name.
+
+    >>> is_path("my/config.json"), is_path("./my-model"), is_path("Qwen/Qwen3-8B")
+    (True, True, False)
+    """
+    if name.endswith((".toml", ".json")) or name.startswith(_PATHS) or name in (".", "..", "~"):
+        return True
     try:
-        read = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _ShapeFile)
-    except OSError as error:
-        raise UnusableFile(
-            Text("{path} cannot be read ({reason}).", path=str(path), reason=error.strerror or "?"),
-            Text("Check the path."),
-        ) from error
-    except (ValueError, msgspec.ValidationError) as error:
+        return ("/" in name or "\\" in name) and Path(name).exists()
+    except (OSError, ValueError):  # too long for a path, or with a zero byte
+        return False
+
+
+def _from_config(path: Path, assumed: Assumed) -> Model:
+    """A model from Hugging Face's config.json, or from the folder that has one."""
+    from cardyears.resolve.huggingface.families import found
+    from cardyears.resolve.huggingface.read import CONFIG, config_file, quoted, read
+
+    file = config_file(path)
+    name = shown((file.resolve().parent.name if file.name == CONFIG else file.stem) or str(path))
+    one = found(read(file), quoted(file), name)
+    for note in one.notes:
+        assumed.filled(note.key, note.value, kind=note.kind, source="", reason=note.reason)
+    return Model(str(path), name, one.architecture, seq_len=one.longest)
+
+
+def _from_shape(path: Path) -> Model:
+    """A model from a TOML file with ``name`` and ``[shape]``."""
+    from cardyears.resolve.huggingface.read import quoted, text_of
+
+    text = text_of(path)
+    try:
+        read = msgspec.convert(tomllib.loads(text), _ShapeFile)
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise BadInput(
-            Text("{path} is not a model's shape: {reason}.", path=str(path), reason=str(error)),
+            Text("{path} is not a model's shape: {reason}.", path=quoted(path), reason=shown(str(error))),
             Text("It needs name and [shape] with layers, hidden, heads, ffn and vocab: docs/catalogue.md."),
         ) from error
     return Model(path.stem, read.name, checked(read.name, read.shape), "", read.tokens, read.sequence_length)

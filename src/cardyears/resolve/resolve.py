@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import cast
 
 from cardyears.base.errors import BadInput, Contradiction, MissingFigure
 from cardyears.base.interval import Interval
-from cardyears.base.text import Text
+from cardyears.base.text import Text, Value
 from cardyears.base.units import DAY
 from cardyears.case import Case, Claim, Landmark, Rate, Terms, Workload
 from cardyears.catalogue.load import Catalogue
@@ -17,6 +16,7 @@ from cardyears.question.question import Question
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.devices import cluster, device, owned
 from cardyears.resolve.models import Model, candidates, model
+from cardyears.resolve.prices import rent
 from cardyears.work.flops import finetune_flop, model_flop
 from cardyears.work.params import lora_parameters, total_parameters
 from cardyears.work.state import RECIPES, Training
@@ -33,6 +33,8 @@ def resolve(question: Question, catalogue: Catalogue) -> Case:
     found = model(question.model, catalogue, assumed)
     if question.hardware is None:
         raise BadInput(Text("No hardware was named."), Text('Name it, such as --on "RTX 4070 Ti" or --on "8x H100".'))
+    if question.hardware.device.casefold().endswith(".toml"):
+        catalogue = catalogue.with_file(question.hardware.device)
     machine = cluster(question.hardware, catalogue, assumed)
     work = workload(question, found, assumed)
     rate = _rate(question, machine.device, catalogue, assumed)
@@ -113,6 +115,8 @@ def sequence_length(question: Question, found: Model, assumed: Assumed) -> int:
     """Tokens of one sequence: as said, as published, or assumed."""
     if question.seq_len is not None:
         return question.seq_len
+    if assumed.stated("seq_len"):
+        return cast("int", assumed.take("seq_len"))
     if question.method != "pretrain":
         return cast("int", assumed.take("finetune_seq_len"))
     if found.seq_len is not None:
@@ -131,6 +135,8 @@ def token_count(question: Question, found: Model, assumed: Assumed) -> float:
     """Tokens seen: as said, as published, or by the ratio to parameters."""
     if question.tokens is not None:
         return question.tokens
+    if assumed.stated("tokens"):
+        return cast("float", assumed.take("tokens"))
     if question.method != "pretrain":
         return cast("float", assumed.take("finetune_tokens"))
     if found.tokens is not None:
@@ -157,36 +163,38 @@ def _rate(question: Question, one: Device, catalogue: Catalogue, assumed: Assume
             )
         return None
     peak = one.peak(dtype)
-    duty = question.duty if question.duty is not None else assumed.take("duty")
-    family = catalogue.shares.get(one.family, catalogue.shares["all"])
-    measured = Interval(family.low, family.mid, family.high)
-    if assumed.stated("mfu"):
-        measured = Interval.exact(assumed.take("mfu"))
-    elif question.utilization is None:
-        assumed.filled(
-            "mfu",
-            family.mid,
-            kind=family.kind,
-            source=family.source,
-            reason=Text(
-                "{low:percent} to {high:percent} in {runs:integer} runs on {family}",
-                low=family.low,
-                high=family.high,
-                runs=family.runs,
-                family=family.name,
-            ),
-        )
-    stated = question.utilization is not None
-    share = Interval.exact(question.utilization) if question.utilization is not None else measured
     if question.peak is None:
+        reason = Text("training computes in {dtype} with fp32 accumulation, dense", dtype=dtype)
         assumed.filled(
-            "peak",
-            peak.value,
-            kind=peak.kind,
-            source=peak.source,
-            reason=Text("training computes in {dtype} with fp32 accumulation, dense", dtype=dtype),
+            "peak", peak.value, kind=peak.kind, source=peak.source, reason=reason, unit="FLOP/s", written="rate"
         )
-    return Rate(dtype, one.spread * peak.value, share, duty, stated, measured)
+    duty = question.duty if question.duty is not None else assumed.take("duty")
+    stated = question.utilization is not None
+    measured = _measured_share(one, catalogue, assumed, listed=not stated)
+    share = Interval.exact(question.utilization) if question.utilization is not None else measured
+    usual = one.training_dtype or dtype
+    return Rate(
+        dtype, one.spread * peak.value, share, duty, stated, measured, usual, one.spread * one.peak(usual).value
+    )
+
+
+def _measured_share(one: Device, catalogue: Catalogue, assumed: Assumed, *, listed: bool) -> Interval:
+    """What runs on this family of devices attain, or on a wider class of them where the family has too few."""
+    if assumed.stated("mfu"):
+        return Interval.exact(assumed.take("mfu"))
+    row = catalogue.shares.get(one.family, catalogue.shares["all"])
+    if listed:
+        values: dict[str, Value] = {"low": row.low, "high": row.high, "runs": row.runs, "family": row.name}
+        reason = (
+            Text("{low:percent} to {high:percent} in {runs:integer} runs on {family}", **values)
+            if row.kind == "measured"
+            else Text(
+                "{low:percent} to {high:percent}: too few runs on {family}, so {runs:integer} on its wider class",
+                **values,
+            )
+        )
+        assumed.filled("mfu", row.mid, kind=row.kind, source=row.source, reason=reason)
+    return Interval(row.low, row.mid, row.high)
 
 
 def _terms(machine: Cluster, catalogue: Catalogue, assumed: Assumed) -> Terms:
@@ -202,7 +210,7 @@ def _terms(machine: Cluster, catalogue: Catalogue, assumed: Assumed) -> Terms:
             ),
         )
     board = one.board_w.value if one.board_w else None
-    rent = None if own and not assumed.stated("rent") else _rent(one, catalogue, assumed)
+    hourly = None if own and not assumed.stated("rent") else _rent(one, catalogue, assumed)
     return Terms(
         board_w=board,
         host_factor=_desktop_factor(board, min(machine.count, machine.per_node), assumed)
@@ -211,10 +219,10 @@ def _terms(machine: Cluster, catalogue: Catalogue, assumed: Assumed) -> Terms:
         pue=1.0 if own and not assumed.stated("pue") else assumed.take("pue"),
         usd_per_kwh=grid.usd_per_kwh,
         gco2e_per_kwh=grid.gco2e_per_kwh,
-        owned=rent is None and own,
-        rent=rent,
+        owned=hourly is None and own,
+        rent=hourly,
         purchase_usd=one.launch_usd.value if one.launch_usd else None,
-        lifetime_s=assumed.peek("lifetime") if rent else assumed.take("lifetime"),
+        lifetime_s=assumed.peek("lifetime") if hourly else assumed.take("lifetime"),
     )
 
 
@@ -224,30 +232,18 @@ def _desktop_factor(board_w: float | None, cards: int, assumed: Assumed) -> floa
 
 
 def _rent(one: Device, catalogue: Catalogue, assumed: Assumed) -> Interval | None:
-    """Median on-demand price of the newest twelve months, with its 10th and 90th percentile."""
+    """The stated rent, or the median of the newest on-demand prices."""
     if assumed.stated("rent"):
         return Interval.exact(assumed.take("rent"))
-    rows = [row for row in catalogue.prices if row.device == one.key and row.market == "on_demand"]
-    if not rows:
+    price = rent(one, catalogue)
+    if price is None:
         return None
-    newest = max(row.date for row in rows)
-    recent = sorted(row.usd_per_device_hour for row in rows if row.date > newest - dt.timedelta(days=365))
-    price = Interval(*(recent[round(share * (len(recent) - 1))] for share in (0.1, 0.5, 0.9)))
-    source = max(rows, key=lambda row: row.date).source
-    assumed.filled(
-        "rent",
-        price.mid,
-        kind="published",
-        source=source,
-        reason=Text(
-            "median of {n:integer} on-demand prices in the year to {date}, ${low:number} to ${high:number}",
-            n=len(recent),
-            date=newest.isoformat(),
-            low=price.low,
-            high=price.high,
-        ),
-    )
-    return price
+    reason = Text(
+        "median of {n:integer} on-demand prices in the year to {date}, {low:usd} to {high:usd}",
+        n=price.count, date=price.newest.isoformat(), low=price.usd.low, high=price.usd.high,
+    )  # fmt: skip
+    assumed.filled("rent", price.usd.mid, kind="published", source=price.source, reason=reason)
+    return price.usd
 
 
 def landmarks(catalogue: Catalogue) -> tuple[Landmark, ...]:

@@ -6,21 +6,28 @@ missing follows from C = 6·N·D and device-hours = devices · wall-hours; what 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from cardyears.answer.claims import Plausibility, implied_mfu, judge_share
 from cardyears.base.errors import BadInput
 from cardyears.base.interval import Interval
-from cardyears.base.text import Text
-from cardyears.base.units import DAY, HOUR
+from cardyears.base.text import Text, Value
+from cardyears.base.units import HOUR
 from cardyears.catalogue.find import find
 from cardyears.catalogue.load import Catalogue
 from cardyears.machine.device import Device
 from cardyears.question.claim import ClaimText
 from cardyears.resolve.devices import device as to_device
+from cardyears.resolve.prices import rent
 
 FLOP_PER_PARAMETER_AND_TOKEN = 6
 """Forward 2, backward 4 (kaplan-2020, section 2.1); what a claim without a shape can be held to."""
+RECOMPUTED = 8
+"""The same with the forward pass run once more (narayanan-2021, eq. 4)."""
+OFF_BY = 0.4
+"""A count of FLOP for each parameter and token that is further off than this is no convention in use."""
 CONVENTION_SPREAD = Interval(0.83, 1.0, 1.25)
 """How far 6·N·D lies from FLOP counted by parts on decoders of 1B and more at usual lengths."""
 
@@ -72,7 +79,7 @@ def audit(said: ClaimText, catalogue: Catalogue) -> Audit:
         word,
         usual,
         usual_s,
-        tuple(_findings(said, flop, one, device_s)),
+        tuple(_findings(said, flop, one, catalogue)),
         _why(word, mfu, usual, usual_s, one),
     )
 
@@ -96,76 +103,92 @@ def _device_seconds(said: ClaimText) -> float | None:
     return None
 
 
-def _findings(said: ClaimText, flop: Interval | None, one: Device | None, device_s: float | None) -> list[Text]:
+def _findings(said: ClaimText, flop: Interval | None, one: Device | None, catalogue: Catalogue) -> Iterator[Text]:
     """Each figure of the claim beside what follows from the others."""
-    found = []
-    if (
-        said.flop is not None
-        and flop is not None
-        and said.flop != flop.mid
-        and not flop.low / 1.1 <= said.flop <= flop.high * 1.1
-    ):
-        found.append(
-            Text(
-                "it says {said:flop}; 6·N·D is {ours:flop}: {ratio:number} times as much",
-                said=said.flop,
-                ours=flop.mid,
-                ratio=flop.mid / said.flop,
-            )
-        )
-    if (
-        said.flop_per_param_token is not None
-        and abs(said.flop_per_param_token / FLOP_PER_PARAMETER_AND_TOKEN - 1) > 0.4
-    ):
-        found.append(
-            Text(
-                "it counts {n:number} FLOP for each parameter and token; training takes 6 (2 forward, 4 backward), "
-                "8 with full recomputation",
-                n=said.flop_per_param_token,
-            )
-        )
-    if said.device_hours is not None and said.devices is not None:
-        wall = said.device_hours / said.devices * HOUR
-        if said.wall_hours is None:
-            found.append(
-                Text(
-                    "{hours:count} device-hours on {n:integer} devices are {wall:duration} if all work throughout; "
-                    "published device-hours often add up many jobs, restarts and idle hours",
-                    hours=said.device_hours,
-                    n=said.devices,
-                    wall=wall,
-                )
-            )
-        elif abs(said.wall_hours * HOUR / wall - 1) > 0.1:
-            found.append(
-                Text(
-                    "{hours:count} device-hours on {n:integer} devices are {wall:duration}, not {said:duration}",
-                    hours=said.device_hours,
-                    n=said.devices,
-                    wall=wall,
-                    said=said.wall_hours * HOUR,
-                )
-            )
+    yield from _about_flop(said, flop)
+    yield from _about_hours(said)
     if flop is not None and one is not None and one.training_dtype is not None:
-        at_peak = flop.mid / one.peak(one.training_dtype).value
-        found.append(
-            Text(
-                "at the whole {dtype} peak of {device} it takes {days:number} device-days",
-                dtype=one.training_dtype,
-                device=one.name,
-                days=at_peak / DAY,
-            )
+        peak = one.peak(one.training_dtype).value
+        yield Text(
+            "at the whole {dtype} peak one {device} takes {time:duration}",
+            dtype=one.training_dtype,
+            device=one.name,
+            time=flop.mid / peak,
         )
-    if said.usd is not None and device_s is not None:
-        found.append(
-            Text(
-                "${usd:number} for {hours:count} device-hours are ${each:number} an hour",
-                usd=said.usd,
-                hours=device_s / HOUR,
-                each=said.usd / (device_s / HOUR),
-            )
+        device_s = _device_seconds(said)
+        if device_s is not None and said.params is not None and said.tokens is not None:
+            again = implied_mfu(flop.mid * RECOMPUTED / FLOP_PER_PARAMETER_AND_TOKEN, 1, peak, device_s)
+            yield Text("if everything was computed again (8·N·D) the hardware ran at {hfu:percent} (HFU)", hfu=again)
+    yield from _about_money(said, flop, one, catalogue)
+
+
+def _about_flop(said: ClaimText, flop: Interval | None) -> Iterator[Text]:
+    if said.flop is not None and flop is not None and not flop.low / 1.1 <= said.flop <= flop.high * 1.1:
+        ratio = flop.mid / said.flop
+        yield Text(
+            "it says {said:flop}; 6·N·D is {ours:flop}: {ratio:number} times as much",
+            said=said.flop, ours=flop.mid, ratio=ratio,
+        )  # fmt: skip
+    each = said.flop_per_param_token
+    if each is not None and abs(each / FLOP_PER_PARAMETER_AND_TOKEN - 1) > OFF_BY:
+        yield Text(
+            "it counts {n:number} FLOP for each parameter and token; training takes 6 (2 forward, 4 backward), 8 with "
+            "full recomputation",
+            n=each,
         )
-    return found
+
+
+def _about_hours(said: ClaimText) -> Iterator[Text]:
+    if said.device_hours is None or said.devices is None:
+        return
+    words: dict[str, Value] = {"hours": said.device_hours, "n": said.devices}
+    wall = said.device_hours / said.devices * HOUR
+    if said.wall_hours is None:
+        yield Text(
+            "{hours:count} device-hours on {n:integer} devices are {wall:duration} if all work throughout; published "
+            "device-hours often add up many jobs, restarts and idle hours",
+            wall=wall,
+            **words,
+        )
+    elif abs(said.wall_hours * HOUR / wall - 1) > 0.1:
+        yield Text(
+            "{hours:count} device-hours on {n:integer} devices are {wall:duration}, not {said:duration}",
+            wall=wall,
+            said=said.wall_hours * HOUR,
+            **words,
+        )
+    else:
+        yield Text(
+            "{hours:count} device-hours on {n:integer} devices are {wall:duration}: right as a division, wrong as a "
+            "schedule where device-hours add up many jobs, restarts and idle hours",
+            wall=wall,
+            **words,
+        )
+
+
+def _about_money(said: ClaimText, flop: Interval | None, one: Device | None, catalogue: Catalogue) -> Iterator[Text]:
+    """What the price comes to for each hour, beside what such an hour costs."""
+    device_s = _device_seconds(said)
+    if said.usd is None:
+        return
+    if device_s is not None:
+        hours, origin = device_s / HOUR, Text("as the claim says")
+    elif flop is not None and one is not None and one.training_dtype is not None:
+        share = catalogue.shares.get(one.family, catalogue.shares["all"])
+        hours = flop.mid / (share.mid * one.peak(one.training_dtype).value) / HOUR
+        origin = Text("at the usual MFU of {share:percent}", share=share.mid)
+    else:
+        return
+    yield Text(
+        "{usd:usd} for {hours:count} device-hours ({origin}) are {each:usd} an hour",
+        usd=said.usd, hours=hours, origin=origin, each=said.usd / hours,
+    )  # fmt: skip
+    price = None if one is None else rent(one, catalogue)
+    if one is not None and price is not None:
+        yield Text(
+            "an hour of {device} costs {low:usd} to {high:usd} on demand, so it is {all:usd}",
+            device=one.name, low=price.usd.low, high=price.usd.high, all=price.usd.mid * hours,
+        )  # fmt: skip
 
 
 def _why(

@@ -22,6 +22,7 @@ from cardyears.work.params import (
     embedding_parameters,
     matmul_parameters,
     parameters,
+    prediction_parameters,
     total_parameters,
 )
 
@@ -53,6 +54,9 @@ class ParameterCount(msgspec.Struct, frozen=True):
     embedding: float
     published: float | None
     source: str
+    prediction: float = 0.0
+    """Multi-token-prediction layers, which no total counts."""
+    assumptions: tuple[Assumption, ...] = ()
 
 
 class FlopCount(msgspec.Struct, frozen=True):
@@ -75,7 +79,8 @@ class FlopCount(msgspec.Struct, frozen=True):
 
 def count_parameters(name: str, catalogue: Catalogue) -> ParameterCount:
     """Parameters by part, exact; `MissingFigure` for an undisclosed model."""
-    found = model(name, catalogue, Assumed({}))
+    assumed = Assumed({})
+    found = model(name, catalogue, assumed)
     arch = _shape(found)
     row = catalogue.models.get(found.key)
     return ParameterCount(
@@ -88,6 +93,8 @@ def count_parameters(name: str, catalogue: Catalogue) -> ParameterCount:
         embedding_parameters(arch),
         None if row is None else row.parameters,
         found.source,
+        prediction_parameters(arch),
+        assumed.used,
     )
 
 

@@ -11,16 +11,31 @@ from cardyears.answer.alternatives import Alternative, alternatives
 from cardyears.answer.judgement import Judgement, judge
 from cardyears.answer.verdict import Verdict
 from cardyears.base.errors import BadInput
+from cardyears.base.interval import Interval
 from cardyears.base.text import Text
-from cardyears.case import Assumption, Case
+from cardyears.case import Assumption, Case, Method
 from cardyears.catalogue.load import Catalogue
+from cardyears.estimate.memory import memory
+from cardyears.layout.layout import Layout
 from cardyears.question.hardware import MOST_DEVICES, HardwareText
 from cardyears.question.question import Question
-from cardyears.resolve.resolve import resolve
+from cardyears.resolve.defaults import Assumed
+from cardyears.resolve.models import model
+from cardyears.resolve.resolve import MEMORY_SPREAD, resolve, sequence_length
+from cardyears.work.state import RECIPES, Training
 
 OPTIONS_SHOWN = 12
 ANY_MODEL = "gpt-2"
 """`instead` needs a case to vary; its model plays no part in the outcome."""
+
+
+WAYS: tuple[tuple[Method, str], ...] = (
+    ("full", "adamw"),
+    ("full", "adamw-8bit"),
+    ("lora", "adamw"),
+    ("qlora", "adamw"),
+)
+"""Ways to train whose memory is put side by side."""
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -35,11 +50,20 @@ class Option(msgspec.Struct, frozen=True):
         return self.case.cluster.count
 
 
+class LeastMemory(msgspec.Struct, frozen=True):
+    """The least memory of one device that a way to train the model takes."""
+
+    method: Method
+    recipe: str
+    need: Interval
+
+
 class Need(msgspec.Struct, frozen=True):
     """What it would take to train a model: options, the cheapest first."""
 
     question: Question
     options: tuple[Option, ...]
+    memory: tuple[LeastMemory, ...]
     tried: int
     assumptions: tuple[Assumption, ...]
 
@@ -63,7 +87,22 @@ def need(question: Question, catalogue: Catalogue) -> Need:
         key=lambda option: (option.judgement.cost.mid if option.judgement.cost else math.inf, option.devices)
     )
     assumptions = in_budget[0].case.assumptions if in_budget else ()
-    return Need(question, tuple(in_budget), len(list(_on_sale(catalogue))), assumptions)
+    memory = tuple(_least_memory(question, catalogue))
+    return Need(question, tuple(in_budget), memory, len(list(_on_sale(catalogue))), assumptions)
+
+
+def _least_memory(question: Question, catalogue: Catalogue) -> Iterator[LeastMemory]:
+    """Everything recomputed and the loss in chunks, by method; nothing for a model without a shape of its own."""
+    found = model(question.model, catalogue, Assumed(question.assume))
+    if found.architecture is None or found.readings:
+        return
+    assumed = Assumed(question.assume)
+    lean = Layout(recompute="full", chunked_loss=True, micro_batch=question.micro_batch or 1)
+    for method, recipe in WAYS:
+        asked = msgspec.structs.replace(question, method=method)
+        seq_len = sequence_length(asked, found, assumed)
+        total = float(memory(found.architecture, Training(method, RECIPES[recipe]), lean, seq_len).total)
+        yield LeastMemory(method, recipe, MEMORY_SPREAD[method] * total)
 
 
 def _on_sale(catalogue: Catalogue) -> Iterator[str]:
@@ -85,10 +124,10 @@ def _fewest(question: Question, key: str, catalogue: Catalogue) -> Option | None
     by_time = math.ceil(first.judgement.time.mid / first.case.seconds)
     by_memory = math.ceil(first.judgement.memory.required.mid / first.judgement.memory.available)
     low, high = 1, max(2, by_time, by_memory)
-    while not _passes(last := attempt(high)):
+    while high <= MOST_DEVICES and not _passes(last := attempt(high)):
         low, high = high, high * 2
-        if high > MOST_DEVICES:
-            return None
+    if high > MOST_DEVICES:
+        return None
     while high - low > max(1, low // 50):  # within two per cent: nobody orders 10,007 cards
         middle = (low + high) // 2
         tried = attempt(middle)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from cardyears.base.errors import AmbiguousName, UnknownName
+from cardyears.base.errors import AmbiguousName, UnknownName, shown
 from cardyears.base.text import Text
 from cardyears.catalogue.find import find, search
 from cardyears.catalogue.load import Catalogue
@@ -30,13 +30,14 @@ def listing(what: str, query: str, catalogue: Catalogue) -> Listing:
     if what == "prices":
         return Listing(what, query, tuple(_prices(query, catalogue)))
     rows: Mapping[str, Any] = getattr(catalogue, SECTIONS[what])
-    keys = list(search(query, rows)) if query else list(rows)
+    wordless = bool(query) and not any(char.isalnum() for char in query)
+    keys = [] if wordless else list(search(query, rows)) if query else list(rows)
     exact = _exact(query, rows, what)
     if exact is not None:
         keys = [exact, *(key for key in keys if key != exact)]
     if not keys:
         raise UnknownName(
-            Text("No row of {what:word} matches {query}.", what=what, query=repr(query)),
+            Text("No row of {what:word} matches {query}.", what=what, query=shown(query)),
             Text("cardyears {what} lists all.", what=what),
         )
     return Listing(what, query, tuple(_plain(key, rows[key]) for key in keys), exact is not None)
@@ -59,7 +60,7 @@ def _prices(query: str, catalogue: Catalogue) -> Iterator[dict[str, Any]]:
     rows = [row for row in catalogue.prices if keys is None or row.device in keys]
     if not rows:
         raise UnknownName(
-            Text("No price is known for {query}.", query=repr(query)), Text("cardyears prices lists all.")
+            Text("No price is known for {query}.", query=shown(query)), Text("cardyears prices lists all.")
         )
     for row in sorted(rows, key=lambda row: (row.device, -row.date.toordinal(), row.usd_per_device_hour)):
         yield _plain(row.device, row)

@@ -22,10 +22,14 @@ class Layer(msgspec.Struct, frozen=True):
     channel: Channel
     norms: int = 2
     """Norms over the hidden width: one before attention and one before the MLP, unless a family has others."""
+    beside: tuple[Linear, ...] = ()
+    """Matrices beside the two mixers: hyper-connections, per-layer inputs, a prediction layer's way in."""
+    scales: int = 0
+    """Learned numbers that stand by themselves: layer scales, norms of another width."""
 
     def linears(self, hidden: int) -> tuple[Linear, ...]:
         """All its weight matrices."""
-        return (*self.mixer.linears(hidden), *self.channel.linears(hidden))
+        return (*self.mixer.linears(hidden), *self.channel.linears(hidden), *self.beside)
 
 
 class Architecture(msgspec.Struct, frozen=True):
@@ -47,6 +51,22 @@ class Architecture(msgspec.Struct, frozen=True):
     """Learned vectors per norm: 1 RMSNorm, 2 LayerNorm with bias, 0 without parameters."""
     embedding_norm: bool = False
     head_bias: bool = False
+    final_norm: bool = True
+    table_width: int = 0
+    """Width of embedding and head; 0: the hidden width. OPT-350M projects from a narrower one."""
+    beside: tuple[Linear, ...] = ()
+    """Matrices outside the layers, embedding and head."""
+    scales: int = 0
+    """Learned numbers outside the layers that stand by themselves."""
+    looked_up: int = 0
+    """Parameters of further tables, such as Gemma 3n's embedding for each layer."""
+    prediction: tuple[tuple[Layer, int], ...] = ()
+    """Multi-token-prediction layers, which no total counts: `prediction_parameters` does."""
+
+    @property
+    def embedding_width(self) -> int:
+        """Width of the embedding's and the head's rows."""
+        return self.table_width or self.hidden
 
     @property
     def layer_count(self) -> int:
@@ -59,6 +79,15 @@ class Architecture(msgspec.Struct, frozen=True):
         for layer, times in self.layers:
             counts[layer] = counts.get(layer, 0) + times
         return iter(counts.items())
+
+
+def prediction_layer(layer: Layer, hidden: int) -> Layer:
+    """A multi-token-prediction layer: a decoder layer behind a projection of state and next token's embedding.
+
+    Norms of both before it and one of the output; embedding and head are the model's. Source: deepseek-v3-2024, 2.2.
+    """
+    way_in = Linear("prediction", "way_in", 2 * hidden, hidden)
+    return msgspec.structs.replace(layer, norms=layer.norms + 3, beside=(*layer.beside, way_in))
 
 
 def plain_decoder(

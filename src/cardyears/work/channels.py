@@ -58,28 +58,41 @@ class Experts(msgspec.Struct, frozen=True, tag="experts"):
     shared_gate: bool = False
     router_bias: bool = False
     bias: bool = False
+    correction: bool = False
+    """A learned bias per expert that only the choice sees, where the implementation holds it as a parameter."""
+    idle: int = 0
+    """Further choices of the router that hold and cost nothing, as in LongCat-Flash; `top_k` leaves them out."""
+    shared_bias: bool = False
+    """A bias on the shared experts' matrices though the routed ones have none."""
+    latent: int = 0
+    """Width that the routed experts work in, between two matrices that all share, as in Nemotron 3; 0: hidden."""
 
     def linears(self, hidden: int) -> tuple[Linear, ...]:
-        """The router, the routed experts, the shared ones and their gate."""
-        router = Linear("router", "router", hidden, self.count, bias=self.router_bias)
+        """The router, the routed experts and their latent, the shared ones and their gate."""
+        router = Linear("router", "router", hidden, self.count + self.idle, bias=self.router_bias)
+        inputs = self.latent or hidden
         routed = mlp_linears(
-            "experts", self.width, hidden, gated=self.gated, bias=self.bias, held=self.count, used=self.top_k
+            "experts", self.width, inputs, gated=self.gated, bias=self.bias, held=self.count, used=self.top_k
         )
+        if self.latent:
+            down = Linear("experts", "latent_down", hidden, self.latent, bias=self.shared_bias)
+            routed = (down, *routed, Linear("experts", "latent_up", self.latent, hidden, bias=self.shared_bias))
         gate = (Linear("router", "shared_gate", hidden, 1),) if self.shared_gate else ()
         if not self.shared_width:
             return (router, *gate, *routed)
-        shared = mlp_linears("shared_experts", self.shared_width, hidden, gated=self.gated, bias=self.bias)
+        bias = self.bias or self.shared_bias
+        shared = mlp_linears("shared_experts", self.shared_width, hidden, gated=self.gated, bias=bias)
         return (router, *gate, *routed, *shared)
 
     def vectors(self) -> dict[str, int]:
-        """None."""
-        return {}
+        """The bias of the choice."""
+        return {"biases": self.count * self.correction}
 
     def saved_bytes(self, hidden: int) -> tuple[int, int]:
         """As an MLP for each chosen expert; the token's copies, their outputs, and fp32 router probabilities."""
         inner = self.top_k * self.width + self.shared_width
         first = ACTIVATION_BYTES * ways_in(gated=self.gated) * inner
-        copies = ACTIVATION_BYTES * 2 * self.top_k * hidden
+        copies = ACTIVATION_BYTES * 2 * self.top_k * (self.latent or hidden)
         return first + copies + FP32_BYTES * self.count, first
 
 

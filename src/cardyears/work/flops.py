@@ -33,7 +33,7 @@ def head_flop(arch: Architecture) -> float:
     >>> head_flop(GPT2_SMALL) / 1e6
     77.194752
     """
-    return float(FORWARD_PER_WEIGHT * arch.hidden * arch.vocab)
+    return float(FORWARD_PER_WEIGHT * arch.embedding_width * arch.vocab)
 
 
 def attention_core_flop(arch: Architecture, seq_len: Scalar, *, causal: bool) -> Flop:
@@ -69,6 +69,8 @@ def forward_flop(arch: Architecture, seq_len: Scalar, *, causal: bool = False) -
         for linear in layer_linears(layer, arch.hidden):
             part = "attention_projections" if linear.part == "attention" else linear.part
             lines[part] = lines.get(part, 0.0) + float(FORWARD_PER_WEIGHT * times * linear.used * linear.weights)
+    for linear in arch.beside:
+        lines[linear.part] = lines.get(linear.part, 0.0) + float(FORWARD_PER_WEIGHT * linear.used * linear.weights)
     lines["attention_core"] = attention_core_flop(arch, seq_len, causal=causal)
     lines["head"] = head_flop(arch)
     return Ledger(lines)
@@ -128,7 +130,7 @@ def conventions(arch: Architecture, seq_len: Scalar) -> dict[str, Scalar]:
     """
     active, square = active_parameters(arch), attention_core_flop(arch, seq_len, causal=False)
     # Kaplan's N has neither embeddings and head nor biases and norms: 12·L·d² for a GPT.
-    kaplan = 6 * (matmul_parameters(arch) - arch.hidden * arch.vocab)
+    kaplan = 6 * (matmul_parameters(arch) - arch.embedding_width * arch.vocab)
     return {
         "6n": 6 * active,
         "kaplan": kaplan,

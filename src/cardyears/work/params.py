@@ -7,7 +7,11 @@ training recipe and no hardware.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import Literal
+
+from msgspec import structs
 
 from cardyears.base.ledger import Ledger
 from cardyears.work.architecture import Architecture, Layer
@@ -37,6 +41,7 @@ def parameters(arch: Architecture) -> Ledger:
         (
             "token_embedding",
             "position_embedding",
+            "layer_embedding",
             "attention",
             "mlp",
             "router",
@@ -48,18 +53,22 @@ def parameters(arch: Architecture) -> Ledger:
         ),
         0.0,
     )
-    lines["token_embedding"] = arch.vocab * arch.hidden
+    lines["token_embedding"] = arch.vocab * arch.embedding_width
     lines["position_embedding"] = arch.positions * arch.hidden
-    lines["norms"] = (1 + arch.embedding_norm) * arch.hidden * arch.norm_vectors
-    lines["head"] = 0 if arch.tied else arch.vocab * arch.hidden
+    lines["layer_embedding"] = arch.looked_up
+    lines["norms"] = (arch.final_norm + arch.embedding_norm) * arch.hidden * arch.norm_vectors + arch.scales
+    lines["head"] = 0 if arch.tied else arch.vocab * arch.embedding_width
     lines["biases"] = arch.vocab * arch.head_bias
+    for linear in arch.beside:
+        lines[linear.part] = lines.get(linear.part, 0) + linear.held * linear.weights
+        lines["biases"] += linear.held * linear.outputs * linear.bias
     for layer, times in arch.each_kind():
         for linear in layer_linears(layer, arch.hidden):
             lines[linear.part] = lines.get(linear.part, 0) + times * linear.held * linear.weights
             lines["biases"] += times * linear.held * linear.outputs * linear.bias
         for part, count in (*layer.mixer.vectors().items(), *layer.channel.vectors().items()):
             lines[part] = lines.get(part, 0) + times * count
-        lines["norms"] += times * layer.norms * arch.hidden * arch.norm_vectors
+        lines["norms"] += times * (layer.norms * arch.hidden * arch.norm_vectors + layer.scales)
     return Ledger({name: float(value) for name, value in lines.items() if value})
 
 
@@ -73,12 +82,26 @@ def total_parameters(arch: Architecture) -> float:
 
 
 def embedding_parameters(arch: Architecture) -> float:
-    """Parameters of the token and position tables, which no matrix product uses.
+    """Parameters of the tables of tokens, positions and layers, which no matrix product uses.
 
     >>> int(embedding_parameters(GPT2_SMALL))
     39383808
     """
-    return float((arch.vocab + arch.positions) * arch.hidden)
+    return float(arch.vocab * arch.embedding_width + arch.positions * arch.hidden + arch.looked_up)
+
+
+def prediction_parameters(arch: Architecture) -> float:
+    """Parameters of the multi-token-prediction layers, which `total_parameters` leaves out as the published counts do.
+
+    Counts layer, way in and norms. Leaves out embedding and head, which are the model's own.
+    Source: deepseek-v3-2024, section 2.2.
+
+    >>> prediction_parameters(GPT2_SMALL)
+    0.0
+    """
+    bare = structs.replace(arch, vocab=0, positions=0, layers=arch.prediction, prediction=(), final_norm=False)
+    bare = structs.replace(bare, embedding_norm=False, beside=(), scales=0, looked_up=0)
+    return float(parameters(bare).total) if arch.prediction else 0.0
 
 
 def active_parameters(arch: Architecture) -> float:
@@ -88,7 +111,7 @@ def active_parameters(arch: Architecture) -> float:
     True
     """
     idle = sum(
-        times * (linear.held - linear.used) * linear.parameters
+        times * max(0, linear.held - linear.used) * linear.parameters
         for layer, times in arch.each_kind()
         for linear in layer_linears(layer, arch.hidden)
     )
@@ -110,7 +133,8 @@ def matmul_parameters(arch: Architecture) -> float:
         for layer, times in arch.each_kind()
         for linear in layer_linears(layer, arch.hidden)
     )
-    return float(layers + arch.vocab * arch.hidden)
+    outside = sum(linear.used * linear.weights for linear in arch.beside)
+    return float(layers + outside + arch.vocab * arch.embedding_width)
 
 
 @lru_cache(maxsize=4096)
@@ -130,22 +154,59 @@ def linear_parameters(arch: Architecture) -> float:
     )
 
 
+Targets = Literal["all-linear", "attention", "mlp"]
+ADAPTED: Mapping[str, frozenset[str]] = {
+    "attention": frozenset({"attention"}),
+    "mlp": frozenset({"mlp", "experts", "shared_experts"}),
+}
+"""Parts with adapters when not every matrix has one; the second set is gate, up and down."""
+STACKED = (("experts.gate", "experts.up"),)
+"""Matrices that implementations hold as one whatever the family: transformers 5 stacks experts that way."""
+
+
 @lru_cache(maxsize=4096)
-def lora_parameters(arch: Architecture, rank: int) -> float:
-    """Trainable parameters of adapters of one rank on every linear layer of the decoder.
+def lora_parameters(
+    arch: Architecture, rank: int, targets: Targets = "all-linear", fused: tuple[tuple[str, ...], ...] = STACKED
+) -> float:
+    """Trainable parameters of adapters of one rank on the linear layers of the decoder.
 
         rank · Σ (inputs + outputs)
 
-    Leaves out the router, embedding and head, as PEFT's ``all-linear`` does for the head. Source: Hu et al. 2021.
+    all-linear  every matrix of the layers and the router; not embedding and head
+    attention   the projections of attention
+    mlp         gate, up and down, those of every expert too
 
-    >>> int(lora_parameters(LLAMA2_7B, 16))
-    39976960
+    Matrices that the implementation holds as one (`fused`, by part and name) share an adapter, so their input counts
+    once. A fused stack of experts gets the rank once for each matrix that it stands for.
+    Sources: lora-2021; PEFT, `all-linear`.
+
+    >>> int(lora_parameters(LLAMA2_7B, 16)), int(lora_parameters(LLAMA2_7B, 16, "attention"))
+    (39976960, 16777216)
+    >>> qkv = ("attention.q", "attention.k", "attention.v")
+    >>> int(lora_parameters(GPT2_SMALL, 8, "attention", fused=(qkv,)))
+    442368
     """
-    return float(
-        sum(
-            times * linear.held * rank * (linear.inputs + linear.outputs)
-            for layer, times in arch.each_kind()
-            for linear in layer_linears(layer, arch.hidden)
-            if linear.part != "router"
-        )
+    adapted = ADAPTED.get(targets)
+    layers = (
+        times * _adapters(layer_linears(layer, arch.hidden), rank, adapted, fused) for layer, times in arch.each_kind()
     )
+    return float(sum(layers) + _adapters(arch.beside, rank, adapted, fused))
+
+
+def _adapters(
+    linears: Iterable[Linear], rank: int, adapted: frozenset[str] | None, fused: tuple[tuple[str, ...], ...]
+) -> int:
+    """Parameters of the adapters of one layer: of each matrix, or of each fused group."""
+    groups: dict[tuple[str, ...], list[Linear]] = {}
+    for linear in linears:
+        if adapted is None or linear.part in adapted:
+            own = (f"{linear.part}.{linear.name}",)
+            groups.setdefault(next((names for names in fused if own[0] in names), own), []).append(linear)
+    return sum(_adapter(group, rank) for group in groups.values())
+
+
+def _adapter(group: list[Linear], rank: int) -> int:
+    """Parameters of one adapter: from the input of all to the outputs of all."""
+    held, inputs = group[0].held, group[0].inputs
+    ranks = len(group) * rank if held > 1 else rank
+    return held * ranks * (inputs + sum(linear.outputs for linear in group))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from cardyears.base.text import ENGLISH, Text, Voice
 
 HERE = Path(__file__).parent
 RIGHT_TO_LEFT = ("ar", "fa", "he", "ur")
+_DIGITS = {"arab": "٠١٢٣٤٥٦٧٨٩", "arabext": "۰۱۲۳۴۵۶۷۸۹"}
+"""Digits of a numbering system: Babel takes only the decimal mark and the grouping from it."""
+_VALUE = re.compile(r"\{[^{}]*\}")
+_ISOLATED = "\u2068\\g<0>\u2069"
+"""A value is isolated from the direction around it, or "2.94 TB (321 GB to 4.7 TB)" comes out in three orders."""
 
 
 def languages() -> list[str]:
@@ -49,17 +55,23 @@ class _BabelVoice(Voice):
             self._locale = Locale.parse(base)
         self.language = base
         self._catalogue = gettext.translation("cardyears", HERE, languages=[base])
+        self._digits = str.maketrans("0123456789", _DIGITS.get(self._locale.default_numbering_system, "0123456789"))
 
     def translate(self, msgid: str) -> str:
-        return self._catalogue.gettext(msgid) if msgid else ""
+        said = self._catalogue.gettext(msgid) if msgid else ""
+        return _VALUE.sub(_ISOLATED, said) if self.language in RIGHT_TO_LEFT else said
 
     def plural(self, singular: str, plural: str, number: float) -> str:
         # Arabic plural forms are for whole numbers; a fraction takes the form of what it is counted from.
         whole = number == int(number)
-        return self._catalogue.ngettext(singular, plural, int(number) if whole else 100)
+        said = self._catalogue.ngettext(singular, plural, int(number) if whole else 100)
+        return _VALUE.sub(_ISOLATED, said) if self.language in RIGHT_TO_LEFT else said
 
     def number(self, value: float, decimals: int) -> str:
         from babel.numbers import format_decimal
 
         pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
-        return format_decimal(round(value, decimals), format=pattern, locale=self._locale, numbering_system="default")
+        written = format_decimal(
+            round(value, decimals), format=pattern, locale=self._locale, numbering_system="default"
+        )
+        return written.translate(self._digits)

@@ -1,0 +1,182 @@
+"""What the page of questions says, asserted through the API: the numbers on it may move, the answers may not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import cardyears
+
+PAGE = (Path(__file__).parents[2] / "docs" / "questions.md").read_text(encoding="utf-8")
+STORIES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 22, 25, 29, 30, 31, 33, 37)
+
+DAY, HOUR = 86_400, 3_600
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_the_page_answers_the_question_with_a_command(story: int) -> None:
+    section = re.search(rf"^## {story}\. .*?(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    assert section is not None
+    assert "```console\n$ cardyears " in section[0]
+
+
+@pytest.mark.parametrize(
+    ("story", "model", "machine", "method", "overall"),
+    [
+        (1, "gpt-3.5", "RTX 4070 Ti", "pretrain", "no"),
+        (2, "nanogpt", "RTX 3060", "pretrain", "yes"),
+        (3, "gpt2", "RTX 2080 Ti", "pretrain", "yes"),
+        (4, "nanochat", "24GB GPU", "pretrain", "yes"),
+        (5, "gpt2-medium", "4GB GPU", "full", "no"),
+        (5, "gpt2-medium", "6GB GPU", "full", "unlikely"),
+        (11, "llama-2-7b", "A100-80GB", "full", "no"),
+        (12, "llama-2-7b", "RTX 3090", "qlora", "yes"),
+        (12, "llama-2-7b", "RTX 3090", "lora", "probably"),
+        (12, "llama-2-7b", "RTX 3090", "full", "no"),
+        (22, "50M", "RTX 3090", "pretrain", "yes"),
+    ],
+)
+def test_the_verdict_is(story: int, model: str, machine: str, method: str, overall: str) -> None:
+    assert cardyears.check(model, on=machine, method=method).verdict.overall == overall
+
+
+def test_1_memory_and_computation_both_lack_and_no_saving_rescues_it() -> None:
+    found = cardyears.check("gpt-3.5", on="RTX 4070 Ti", duration="1y", utilization="90%")
+    assert (found.verdict.fits, found.verdict.fast_enough, found.verdict.connected_enough) == ("no", "no", "yes")
+    assert {rung.verdict for rung in found.ladder} == {"no"}
+    assert {one.method for one in found.alternatives} == {"pretrain", "full", "lora", "qlora"}
+
+
+def test_1_a_card_year_is_276_such_years_short_by_the_naive_sum() -> None:
+    found = cardyears.check("gpt-3.5", on="RTX 4070 Ti", duration="1y", utilization="90%")
+    assert found.naive is not None
+    assert round(found.naive.card_years) == 276
+    assert found.naive.by_accident
+
+
+def test_2_nanogpts_own_run_takes_months_and_ten_billion_tokens_days() -> None:
+    whole, fewer = (cardyears.check("nanogpt", on="RTX 3060", tokens=tokens).time_s for tokens in (None, "10B"))
+    assert whole is not None
+    assert fewer is not None
+    assert 60 * DAY < whole.mid < 365 * DAY
+    assert 2 * DAY < fewer.mid < 20 * DAY
+
+
+def test_3_a_card_without_bf16_trains_in_fp16() -> None:
+    found = cardyears.check("gpt2", on="RTX 2080 Ti")
+    assert "fp16" in next(one.reason for one in found.assumptions if one.key == "peak")
+
+
+def test_5_an_8_bit_optimiser_makes_it_fit_on_6_gb() -> None:
+    found = cardyears.check("gpt2-medium", on="6GB GPU", method="full", assume={"recipe": "adamw-8bit"})
+    assert found.verdict.fits in {"yes", "probably"}
+
+
+def test_6_one_card_of_8_gb_or_less_is_enough_for_two_sequences() -> None:
+    found = cardyears.need("gpt2-medium", method="full", micro_batch=2)
+    assert all(one.devices == 1 for one in found.options[:5])
+    assert min(one.peak_memory_bytes.mid for one in found.options) < 8.6e9
+
+
+def test_10_methods_differ_tenfold_in_memory() -> None:
+    full, lora, qlora = (
+        cardyears.check("llama-7b", on="4GB GPU", method=method, micro_batch=1).memory
+        for method in ("full", "lora", "qlora")
+    )
+    assert full is not None
+    assert lora is not None
+    assert qlora is not None
+    assert full.required_bytes.mid > 10 * qlora.required_bytes.mid
+    assert lora.required_bytes.mid > 2 * qlora.required_bytes.mid
+    assert 100e9 < full.required_bytes.mid < 130e9
+
+
+def test_10_no_single_card_below_100_gb_fine_tunes_all_of_it() -> None:
+    found = cardyears.need("llama-7b", method="full")
+    assert all(one.peak_memory_bytes.mid > 100e9 for one in found.options if one.devices == 1)
+
+
+def test_11_the_optimiser_is_why_and_8_bit_adam_fits() -> None:
+    memory = cardyears.check("llama-2-7b", on="A100-80GB", method="full").memory
+    assert memory is not None
+    assert memory.ledger["optimizer"] + memory.ledger["master_weights"] > memory.available_bytes * 0.9
+    small = cardyears.check("llama-2-7b", on="A100-80GB", method="full", assume={"recipe": "adamw-8bit"})
+    assert small.verdict.overall == "probably"
+
+
+def test_22_a_50m_model_takes_hours() -> None:
+    time = cardyears.check("50M", on="RTX 3090").time_s
+    assert time is not None
+    assert HOUR < time.low < time.high < 12 * HOUR
+
+
+def test_25_the_8_counts_hardware_flop_a_third_more() -> None:
+    conventions = cardyears.flops("gpt-3").conventions
+    assert conventions["narayanan-hfu"] / conventions["palm"] == pytest.approx(4 / 3, abs=0.01)
+
+
+def test_25_narayanans_plan_is_plausible_in_model_flop() -> None:
+    found = cardyears.audit(params="175B", tokens="300B", device="A100", devices=1024, wall_hours="34 days")
+    assert (found.verdict, found.plausibility) == ("yes", "plausible")
+    assert found.implied_mfu is not None
+    assert found.implied_mfu.mid == pytest.approx(0.336, abs=0.005)
+
+
+def test_29_seven_percent_is_low() -> None:
+    found = cardyears.audit(params="355M", tokens="1B", device="RTX 3090", wall_hours="120h")
+    assert (found.verdict, found.plausibility) == ("probably", "low")
+    assert found.implied_mfu is not None
+    assert found.implied_mfu.mid == pytest.approx(0.07, abs=0.005)
+
+
+def test_30_a_geforce_card_has_half_the_peak_with_fp32_accumulate() -> None:
+    peaks = cardyears.devices("rtx-4090").rows[0]["peak_tflop_s"]
+    assert peaks["bf16"] * 2 == pytest.approx(peaks["fp16-fp16acc"])
+
+
+def test_31_6nd_is_3_14e23_and_each_convention_is_near() -> None:
+    found = cardyears.flops("gpt-3")
+    assert found.conventions["6n"] * found.tokens == pytest.approx(3.143e23, rel=1e-3)
+    assert "2 + 2 + 4 = 8" in cli_text("flops gpt-3 --explain")
+
+
+def test_33_the_hours_differ_little_and_the_price_much() -> None:
+    low = cardyears.audit(params="175B", tokens="300B", device="V100", wall_hours="355y", usd="4.6M")
+    high = cardyears.audit(
+        params="175B", tokens="300B", device="V100", devices=10_000, wall_hours="14.8 days", usd="12M"
+    )
+    assert (low.verdict, low.plausibility) == ("yes", "plausible")
+    assert (high.verdict, high.plausibility) in {("yes", "plausible"), ("probably", "low")}
+    assert low.implied_mfu is not None
+    assert high.implied_mfu is not None
+    assert low.implied_mfu.mid / high.implied_mfu.mid == pytest.approx(1.14, abs=0.02)
+    assert any("$1.48 an hour" in finding for finding in low.findings)
+    assert any("$3.38 an hour" in finding for finding in high.findings)
+
+
+def test_37_5_3_hours_take_more_than_the_peak() -> None:
+    found = cardyears.audit(params="1B", tokens="1B", device="A100", device_hours=5.3)
+    assert (found.verdict, found.plausibility) == ("no", "impossible")
+    assert found.usual_device_s is not None
+    assert found.usual_device_s.low > 5.3 * HOUR
+
+
+def cli_text(line: str) -> str:
+    """What a command prints, as the pages show it."""
+    section = PAGE.split(f"$ cardyears {line}\n")[1]
+    return section.split("```")[0]
+
+
+def test_the_article_is_wrong_from_scratch_and_right_for_fine_tuning() -> None:
+    for size in ("3B", "7B", "10B"):
+        scratch = cardyears.check(size, on="RTX 4070 Ti", utilization="40%")
+        assert (scratch.verdict.fits, scratch.verdict.fast_enough) == ("no", "no")
+        tuned = cardyears.check(size, on="RTX 4070 Ti", utilization="40%", method="qlora")
+        assert tuned.verdict.overall in {"yes", "probably"}
+
+
+def test_the_article_takes_a_peak_rate_for_35_years() -> None:
+    found = cardyears.audit(flop="3.14e23", device="A100", devices=1, wall_hours="35y")
+    assert (found.verdict, found.plausibility) == ("no", "implausible")

@@ -1,0 +1,246 @@
+"""Writes every page whose numbers the program computes.
+
+    python tools/docs.py            write the pages that are not current
+    python tools/docs.py --check    name them, and exit 1
+
+A number gets into a page in two ways:
+
+- A fenced block ``console`` that begins with ``$ cardyears ...`` holds what that command prints.
+- A template docs/NAME.md.j2 becomes docs/NAME.md. In it each command is a function of its arguments, as one types
+  them, that returns its JSON with the line itself as ``command``; each quantity of `base.text` is a filter.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest import mock
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from cardyears.base.interval import Interval
+from cardyears.base.text import ENGLISH
+from cardyears.catalogue.load import load
+from cardyears.cli.main import COMMANDS, run
+from cardyears.resolve.resolve import MEMORY_SPREAD
+from cardyears.work.state import RECIPES
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS, SRC = ROOT / "docs", ROOT / "src" / "cardyears"
+
+TERMINAL = {"COLUMNS": "100", "NO_COLOR": "1", "CARDYEARS_LANG": "en", "CARDYEARS_DEBUG": "1"}
+"""What every command is run with, so that its output is the same everywhere."""
+BLOCK = re.compile(r"^```console\n\$ (?P<command>cardyears [^\n]*)\n.*?^```$", re.MULTILINE | re.DOTALL)
+QUANTITIES = (
+    "flop",
+    "rate",
+    "bytes",
+    "bandwidth",
+    "power",
+    "kwh",
+    "duration",
+    "percent",
+    "usd",
+    "count",
+    "integer",
+    "number",
+)
+
+
+@cache
+def output(command: str) -> str:
+    """What a command line prints; a command that does not exit with 0 stops the writing."""
+    written = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n")
+    with mock.patch.dict(os.environ, TERMINAL), contextlib.chdir(ROOT), contextlib.redirect_stdout(written):
+        try:
+            run(shlex.split(command)[1:])
+        except SystemExit as end:
+            if end.code != 0:
+                raise RuntimeError(f"{command} exits with {end.code}") from end
+    written.seek(0)
+    return "".join(f"{line.rstrip()}\n" for line in written.read().splitlines())
+
+
+def filled(text: str) -> str:
+    """A page with the true output in every console block."""
+    return BLOCK.sub(lambda found: f"```console\n$ {found['command']}\n{output(found['command'])}```", text)
+
+
+def asked(verb: str, arguments: str) -> dict[str, Any]:
+    """The JSON of a command line, and the line as `command`."""
+    command = f"cardyears {verb} {arguments}"
+    found: dict[str, Any] = json.loads(output(f"{command} --json"))
+    return {**found, "command": command}
+
+
+def assumption(answer: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """One of the assumptions that an answer lists."""
+    found: dict[str, dict[str, Any]] = {one["key"]: one for one in answer["assumptions"]}
+    return found[key]
+
+
+def say(quantity: str, value: float | Mapping[str, float]) -> str:
+    """A number, or an interval as JSON has it, written as the product writes it."""
+    return ENGLISH.format_field(Interval(**value) if isinstance(value, Mapping) else value, quantity)
+
+
+class Documented(NamedTuple):
+    """A name of a module or class with its type and value as written, empty if none, and the string behind it."""
+
+    name: str
+    kind: str
+    default: str
+    doc: str
+
+
+def documented(file: str, body: list[ast.stmt]) -> Iterator[Documented]:
+    """The assignments of a module or class as they stand in its file, each with its docstring on one line."""
+    source = (SRC / file).read_text(encoding="utf-8")
+
+    def written(node: ast.expr | None) -> str:
+        return " ".join((ast.get_source_segment(source, node) or "").split()) if node else ""
+
+    for node, following in zip(body, [*body[1:], None], strict=True):
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            kind = node.annotation if isinstance(node, ast.AnnAssign) else None
+            yield Documented(written(target), written(kind), written(node.value), " ".join(_string(following).split()))
+
+
+def _string(node: ast.stmt | None) -> str:
+    value = node.value if isinstance(node, ast.Expr) else None
+    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
+
+
+def files(package: str) -> list[str]:
+    """The files of a package, as seen from the root of the code."""
+    return [path.relative_to(SRC).as_posix() for path in sorted((SRC / package).glob("*.py"))]
+
+
+def tree(file: str) -> ast.Module:
+    """A file of the package, parsed."""
+    return ast.parse((SRC / file).read_text(encoding="utf-8"))
+
+
+def constant(file: str, name: str) -> Documented:
+    """A constant of a module."""
+    return {one.name: one for one in documented(file, tree(file).body)}[name]
+
+
+def constants(package: str) -> list[tuple[str, Documented]]:
+    """File and constant, for every public number of a package that has a docstring."""
+    return [
+        (file, one)
+        for file in files(package)
+        for one in documented(file, tree(file).body)
+        if re.fullmatch(r"[A-Z][A-Z0-9_]*", one.name) and one.doc and re.match(r"[\w. */]+$", one.default)
+    ]
+
+
+def fields(file: str, struct: str) -> list[Documented]:
+    """The fields of a struct."""
+    bodies = {node.name: node.body for node in tree(file).body if isinstance(node, ast.ClassDef)}
+    return list(documented(file, bodies[struct]))
+
+
+class Equation(NamedTuple):
+    """One function of the sums as its docstring has it."""
+
+    file: str
+    function: str
+    says: str
+    lines: tuple[str, ...]
+    source: str
+
+
+def equations(package: str) -> list[Equation]:
+    """All public functions and methods of a package: what each computes, how, and after whom."""
+    return [
+        _equation(file, prefix, node)
+        for file in files(package)
+        for prefix, body in _scopes(tree(file))
+        for node in body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+        if "property" not in map(ast.unparse, node.decorator_list)
+    ]
+
+
+def _scopes(module: ast.Module) -> Iterator[tuple[str, list[ast.stmt]]]:
+    """The module itself and its classes; protocols compute nothing."""
+    yield "", module.body
+    for node in module.body:
+        if isinstance(node, ast.ClassDef) and "Protocol" not in map(ast.unparse, node.bases):
+            yield f"{node.name}.", node.body
+
+
+def _equation(file: str, prefix: str, node: ast.FunctionDef) -> Equation:
+    paragraphs = re.split(r"\n\s*\n", (ast.get_docstring(node) or "").split(">>>")[0].rstrip())
+    indented = [part for part in paragraphs[1:] if all(line.startswith("    ") for line in part.splitlines())]
+    lines = tuple(re.sub(r" {2,}", " — ", line.strip()) for part in indented for line in part.splitlines())
+    sourced = re.search(r"\bSources?: (.*)", " ".join(" ".join(paragraphs).split()))
+    says = re.sub(r" Sources?: .*", "", " ".join(paragraphs[0].split()))
+    return Equation(file, prefix + node.name, says, lines, sourced[1].rstrip(".") if sourced else "")
+
+
+def environment() -> Environment:
+    """What templates may use."""
+    found = Environment(  # Markdown for people, not HTML from strangers: nothing to escape
+        loader=FileSystemLoader(DOCS),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    found.filters |= {name: partial(say, name) for name in QUANTITIES}
+    found.globals |= {verb: partial(asked, verb) for verb in COMMANDS}
+    found.globals |= {"catalogue": load(), "memory_spread": MEMORY_SPREAD, "recipes": RECIPES}
+    found.globals |= {
+        "assumption": assumption,
+        "constant": constant,
+        "constants": constants,
+        "fields": fields,
+        "equations": equations,
+    }
+    return found
+
+
+def _rendered(found: Environment, name: str) -> str:
+    text = re.sub(r"\n{3,}", "\n\n", found.get_template(name).render())
+    return f"<!-- Written by tools/docs.py: change {name}, then make docs. -->\n\n{text.strip()}\n"
+
+
+def pages() -> dict[Path, str]:
+    """Every page as it should be."""
+    found, templates = environment(), sorted(DOCS.glob("*.md.j2"))
+    rendered = {path.with_suffix(""): _rendered(found, path.name) for path in templates}
+    written = {path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *DOCS.rglob("*.md"))}
+    return {path: filled(text) for path, text in sorted({**written, **rendered}.items())}
+
+
+def main(*, check: bool) -> int:
+    """Write or name the pages that are not current."""
+    stale = {
+        path: text for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text
+    }
+    for path, text in stale.items():
+        name = path.relative_to(ROOT).as_posix()
+        if check:
+            print(f"{name} is not current: make docs")
+        else:
+            path.write_text(text, encoding="utf-8", newline="\n")
+            print(f"wrote {name}")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main(check="--check" in sys.argv[1:]))
