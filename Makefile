@@ -9,17 +9,21 @@ endif
 DATA := $(shell find src/cardyears/catalogue/data -type f) $(shell find src/cardyears/render/locale -name '*.po')
 CORE := $(VENV)/.core
 DEV := $(VENV)/.dev
+ORACLES := .venv-oracles
 
-.PHONY: help answer test check bench docs format catalogue clean
+.PHONY: help answer test test-oracles check bench docs format catalogue clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 answer: $(CORE) ## the founding question, answered
 	@$(BIN)/cardyears check gpt-3.5 --on "RTX 4070 Ti" --for 1y --utilization 90%
 
 test: $(DEV) ## all fast tests and the examples in docstrings
 	$(BIN)/python -m pytest
+
+test-oracles: $(ORACLES)/.made ## compare with transformers, torch and PEFT (installs them apart)
+	$(ORACLES)/$(notdir $(BIN))/python -m pytest tests/oracles
 
 check: $(DEV) ## format, lint, types, import contracts, docs current
 	$(BIN)/ruff format --check .
@@ -44,11 +48,16 @@ catalogue: $(CORE) ## compile the catalogue and the translations
 	$(BIN)/python -m cardyears.render.locale.compile
 
 clean: ## remove what was made
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ORACLES) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.made:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'cardyears needs Python 3.11 or newer: make PYTHON=python3.12')"
 	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(ORACLES)/.made: pyproject.toml
+	$(PYTHON) -m venv $(ORACLES)
+	$(ORACLES)/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check --editable ".[oracles]"
 	@touch $@
 
 $(CORE): $(VENV)/.made pyproject.toml hatch_build.py $(DATA)

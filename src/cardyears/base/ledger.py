@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cardyears.base.units import Scalar
+
+
+def added(values: Iterable[Scalar]) -> Scalar:
+    """The values one after the other, so that floats and arrays round alike.
+
+    Python's own `sum` carries the rounding of floats along since 3.12, which arrays do not.
+
+    >>> added([0.1, 0.2, 0.3])
+    0.6000000000000001
+    """
+    total: Scalar = 0.0
+    for value in values:
+        total = total + value
+    return total
 
 
 class Ledger(Mapping[str, "Scalar"]):
@@ -24,7 +38,7 @@ class Ledger(Mapping[str, "Scalar"]):
     @property
     def total(self) -> Scalar:
         """The sum of all lines."""
-        return sum(self._lines.values(), 0.0)
+        return added(self._lines.values())
 
     def times(self, factor: Scalar) -> Ledger:
         """Every line multiplied by one factor.

@@ -151,6 +151,8 @@ class ShapeRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Leading layers with a dense MLP in a mixture of experts."""
     expert_every: Positive = 1
     """Every so-manieth layer has experts, the others a dense MLP."""
+    fused: tuple[Literal["qkv", "gate_up"], ...] = ()
+    """Matrices that the published implementation holds as one: they share an adapter of LoRA."""
     attention_sinks: bool = False
     """One learned sink logit per head and layer, as in gpt-oss."""
 

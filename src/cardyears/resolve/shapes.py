@@ -31,6 +31,7 @@ def architecture(name: str, shape: ShapeRow) -> Architecture:
         norm_vectors=_NORM_VECTORS[shape.norm],
         embedding_norm=shape.embedding_norm,
         head_bias=shape.head_bias,
+        fused=shape.fused,
     )
 
 

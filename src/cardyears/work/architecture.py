@@ -60,6 +60,8 @@ class Architecture(msgspec.Struct, frozen=True):
     """Learned numbers outside the layers that stand by themselves."""
     looked_up: int = 0
     """Parameters of further tables, such as Gemma 3n's embedding for each layer."""
+    fused: tuple[str, ...] = ()
+    """Matrices that the implementation holds as one, keys of `linear.FUSED`: they share an adapter."""
     prediction: tuple[tuple[Layer, int], ...] = ()
     """Multi-token-prediction layers, which no total counts: `prediction_parameters` does."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cardyears.base.ledger import Ledger
+from cardyears.base.ledger import Ledger, added
 from cardyears.work.architecture import Architecture
 from cardyears.work.mixers import FORWARD_PER_WEIGHT
 from cardyears.work.params import active_parameters, layer_linears, matmul_parameters
@@ -51,7 +51,7 @@ def attention_core_flop(arch: Architecture, seq_len: Scalar, *, causal: bool) ->
     9.663676416
     """
     parts = [times * layer.mixer.core_flop(seq_len, causal=causal) for layer, times in arch.each_kind()]
-    return sum(parts[1:], parts[0])
+    return added(parts)
 
 
 def forward_flop(arch: Architecture, seq_len: Scalar, *, causal: bool = False) -> Ledger:

@@ -30,3 +30,7 @@ class Linear(msgspec.Struct, frozen=True):
     def parameters(self) -> int:
         """Weights and bias of one such matrix."""
         return self.weights + self.outputs * self.bias
+
+
+FUSED = {"qkv": ("attention.q", "attention.k", "attention.v"), "gate_up": ("mlp.gate", "mlp.up")}
+"""Groups of matrices, by part and name, that some implementations hold as one."""

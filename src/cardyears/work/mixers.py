@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from cardyears.base.broadcast import minimum
+from cardyears.base.ledger import added
 from cardyears.work.linear import Linear
 
 if TYPE_CHECKING:
@@ -282,7 +283,7 @@ class Parallel(msgspec.Struct, frozen=True, tag="parallel"):
     def core_flop(self, seq_len: Scalar, *, causal: bool) -> Flop:
         """The sum over its members."""
         cores = [member.core_flop(seq_len, causal=causal) for member in self.members]
-        return sum(cores[1:], cores[0])
+        return added(cores)
 
     def saved_bytes(self) -> tuple[int, int]:
         """The sum over its members."""

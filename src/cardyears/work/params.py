@@ -15,7 +15,7 @@ from msgspec import structs
 
 from cardyears.base.ledger import Ledger
 from cardyears.work.architecture import Architecture, Layer
-from cardyears.work.linear import Linear
+from cardyears.work.linear import FUSED, Linear
 
 
 @lru_cache(maxsize=4096)
@@ -166,7 +166,7 @@ STACKED = (("experts.gate", "experts.up"),)
 
 @lru_cache(maxsize=4096)
 def lora_parameters(
-    arch: Architecture, rank: int, targets: Targets = "all-linear", fused: tuple[tuple[str, ...], ...] = STACKED
+    arch: Architecture, rank: int, targets: Targets = "all-linear", fused: tuple[tuple[str, ...], ...] = ()
 ) -> float:
     """Trainable parameters of adapters of one rank on the linear layers of the decoder.
 
@@ -176,8 +176,8 @@ def lora_parameters(
     attention   the projections of attention
     mlp         gate, up and down, those of every expert too
 
-    Matrices that the implementation holds as one (`fused`, by part and name) share an adapter, so their input counts
-    once. A fused stack of experts gets the rank once for each matrix that it stands for.
+    Matrices that the implementation holds as one (`Architecture.fused`, and `fused` by part and name) share an adapter,
+    so their input counts once. A fused stack of experts gets the rank once for each matrix that it stands for.
     Sources: lora-2021; PEFT, `all-linear`.
 
     >>> int(lora_parameters(LLAMA2_7B, 16)), int(lora_parameters(LLAMA2_7B, 16, "attention"))
@@ -187,6 +187,7 @@ def lora_parameters(
     442368
     """
     adapted = ADAPTED.get(targets)
+    fused = (*STACKED, *fused, *(FUSED[group] for group in arch.fused))
     layers = (
         times * _adapters(layer_linears(layer, arch.hidden), rank, adapted, fused) for layer, times in arch.each_kind()
     )

@@ -91,9 +91,21 @@ def found(raw: Mapping[str, Json], file: str, name: str) -> Found:
     kind = model_type(text, raw, file)
     family = FAMILIES[kind]
     fields = Fields(text, file, family.defaults)
-    architecture = structs.replace(family.read(fields, family), name=name)
+    architecture = structs.replace(family.read(fields, family), name=name, fused=FUSED_BY_TYPE.get(kind, ()))
     longest = None if family.position_rows is None else fields.whole("positions")
     return Found(kind, architecture, longest, tuple(_notes(raw, text, fields)))
+
+
+_QKV, _BOTH = ("qkv",), ("qkv", "gate_up")
+FUSED_BY_TYPE: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("baichuan", "bloom", "codegen", "dbrx", "falcon", "gpt2", "gpt_bigcode", "gpt_neox", "gpt_neox_japanese"), _QKV
+    ),
+    **dict.fromkeys(("internlm2", "mpt", "openai-gpt", "persimmon", "qwen"), _QKV),
+    **dict.fromkeys(("glm", "glm4"), ("gate_up",)),
+    **dict.fromkeys(("chatglm", "phi3"), _BOTH),
+}
+"""Matrices that a family's implementation holds as one; they share an adapter of LoRA."""
 
 
 def decoder_config(raw: Mapping[str, Json], file: str) -> Mapping[str, Json]:
