@@ -22,4 +22,4 @@ def ask(question: Question, catalogue: Catalogue) -> Answer:
     >>> found.verdict
     <Verdict.NO: 'no'>
     """
-    return answer(resolve(question, catalogue))
+    return answer(resolve(question, catalogue, strict=True))

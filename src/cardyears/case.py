@@ -149,6 +149,7 @@ class Case(msgspec.Struct, frozen=True):
     budget_usd: float | None
     terms: Terms
     finetune_tokens: float
+    finetune_seq_len: int
     tokens_per_parameter: float
     memory_spread: Mapping[str, Interval]
     """Measured over predicted peak memory, by method."""

@@ -10,7 +10,7 @@ import pytest
 import cardyears
 
 PAGE = (Path(__file__).parents[2] / "docs" / "questions.md").read_text(encoding="utf-8")
-STORIES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 22, 25, 29, 30, 31, 33, 37)
+STORIES = (1, 2, 3, 4, 5, 6, 10, 11, 12, 14, 16, 22, 23, 25, 29, 30, 31, 32, 33, 37)
 
 DAY, HOUR = 86_400, 3_600
 
@@ -180,3 +180,19 @@ def test_the_article_is_wrong_from_scratch_and_right_for_fine_tuning() -> None:
 def test_the_article_takes_a_peak_rate_for_35_years() -> None:
     found = cardyears.audit(flop="3.14e23", device="A100", devices=1, wall_hours="35y")
     assert (found.verdict, found.plausibility) == ("no", "implausible")
+
+
+def test_14_and_16_every_figure_has_a_reading() -> None:
+    for model, figures in (("llama-2-70b", ("300GB", "500GB")), ("llama-7b", ("153GB", "59GB"))):
+        found = cardyears.reconcile(model, *figures)
+        assert {reading.value for reading in found.readings} == set(found.figures)
+
+
+def test_23_the_head_takes_two_fifths_or_more() -> None:
+    found = cardyears.flops(str(Path(__file__).parents[2] / "docs" / "examples" / "wide-vocabulary.toml"))
+    assert found.parts["head"] * 3 / found.per_token_flop > 0.4
+
+
+def test_32_kaplans_count_has_neither_embedding_nor_head() -> None:
+    found = cardyears.flops("gpt2", seq_len=1_024)
+    assert found.conventions["kaplan"] / found.conventions["palm"] < 0.61

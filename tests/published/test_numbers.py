@@ -433,7 +433,7 @@ def test_the_finding_on_6_3e23_flop_names_6nd() -> None:
 
 
 def test_10000_years_on_an_a100_imply_that_the_card_is_idle() -> None:
-    assert audit("about 10,000 years on an A100", flop=GPT3_FLOP).plausibility == "low"
+    assert audit("about 10,000 years on an A100", flop=GPT3_FLOP).plausibility == "overstated"
 
 
 def test_gpt_3_takes_below_a_hundred_years_on_an_a100_and_not_10000() -> None:
@@ -528,3 +528,19 @@ def test_only_110_million_parameters_of_nanochat_pass_through_a_matrix_product()
 def test_by_its_matmul_parameters_nanochat_runs_below_the_peak() -> None:
     flop = float(model_flop(NANOCHAT_D12, 2_048)) * NANOCHAT_TOKENS_PER_S
     assert 0.5 < implied_mfu(flop, 1, card("rtx-4070").peak("bf16").value, 1.0) < 1
+
+
+# A 286M-parameter depth-12 nanochat on an RTX 4070 (58.3 TFLOP/s) at 55,660 tokens/s. Source: numbers of the model's
+# own log; its value embeddings are looked up and cost no FLOP.
+NANOCHAT_TOKENS_S, RTX_4070_PEAK = 55_660.0, 58.3e12
+
+
+def test_nanochats_286m_would_run_above_the_cards_peak_by_naive_counting() -> None:
+    total = params("nanochat-d12").total
+    assert round(total / 1e6) == 286
+    assert round(6 * total * NANOCHAT_TOKENS_S / RTX_4070_PEAK, 2) == 1.64
+
+
+def test_only_110m_of_nanochats_parameters_pass_through_a_matrix_product() -> None:
+    assert round(params("nanochat-d12").matmul / 1e6) == 110
+    assert flops("nanochat-d12").per_token_flop * NANOCHAT_TOKENS_S / RTX_4070_PEAK < 0.9

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from cardyears import check, params
 from cardyears.base.errors import UnreadableValue
+from cardyears.resolve.generic import generic_decoder
 from cardyears.resolve.models import LARGEST, SMALLEST
-from cardyears.resolve.shapes import generic_decoder
 from cardyears.work.architecture import Architecture
 from cardyears.work.channels import Mlp
 from cardyears.work.mixers import Attention

@@ -71,7 +71,7 @@ def largest(case: Case, candidates: Iterable[Candidate], method: Method, recipe:
             continue
         if kept and verdict is Verdict.PROBABLY:
             continue
-        kept.append(_alternative(tried, candidate, judged, verdict))
+        kept.append(_alternative(tried, candidate, judged, judged.verdicts.overall))
         if verdict is Verdict.YES or len(kept) == PER_METHOD:
             break
     return kept
@@ -100,12 +100,10 @@ def _by_size(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 def instead_case(case: Case, candidate: Candidate, method: Method, recipe: Recipe) -> Case:
     """The same machine and time with another model and method, as `check` would ask it."""
-    tokens = (
-        case.tokens_per_parameter * total_parameters(candidate.architecture)
-        if method == "pretrain"
-        else case.finetune_tokens
-    )
-    work = workload(candidate, Training(method, recipe, case.workload.training.rank), tokens)
+    scratch = method == "pretrain"
+    tokens = case.tokens_per_parameter * total_parameters(candidate.architecture) if scratch else case.finetune_tokens
+    seq_len = candidate.seq_len if scratch else case.finetune_seq_len
+    work = workload(candidate, Training(method, recipe, case.workload.training.rank), tokens, seq_len)
     rate = case.rate
     if rate is not None:
         # A peak or share that was stated for one question is no reason to promise more than such devices attain.
@@ -119,15 +117,16 @@ def instead_case(case: Case, candidate: Candidate, method: Method, recipe: Recip
     return msgspec.structs.replace(case, method=method, workload=work, rate=rate, candidates=(), claims=())
 
 
-def workload(candidate: Candidate, training: Training, tokens: float) -> Workload:
+def workload(candidate: Candidate, training: Training, tokens: float, seq_len: int) -> Workload:
     """What training a known shape on so many tokens amounts to."""
-    arch, seq = candidate.architecture, candidate.seq_len
+    arch = candidate.architecture
     per_token = (
-        finetune_flop(arch, seq, lora_parameters(arch, training.rank)) if training.adapters else model_flop(arch, seq)
+        finetune_flop(arch, seq_len, lora_parameters(arch, training.rank))
+        if training.adapters
+        else model_flop(arch, seq_len)
     )
-    return Workload(
-        candidate.key, candidate.name, training, tokens, seq, Interval.exact(float(per_token) * tokens), arch
-    )
+    flop = Interval.exact(float(per_token) * tokens)
+    return Workload(candidate.key, candidate.name, training, tokens, seq_len, flop, arch)
 
 
 def _alternative(case: Case, candidate: Candidate, judged: Judgement, verdict: Verdict) -> Alternative:
@@ -151,5 +150,5 @@ def _alternative(case: Case, candidate: Candidate, judged: Judgement, verdict: V
         verdict=verdict,
         why=why,
         recipe=training.recipe.key,
-        seq_len=candidate.seq_len,
+        seq_len=case.workload.seq_len,
     )

@@ -18,6 +18,8 @@ from cardyears.case import Case
 from cardyears.estimate import campaign
 
 LEVERS_SHOWN = 3
+WORTH_COMPARING = 0.1
+"""An fp32 sum that equals less of the training peak misleads nobody: tensor cores of an H100 are 15 times as fast."""
 
 
 class UtilizationReading(msgspec.Struct, frozen=True):
@@ -93,8 +95,9 @@ def headline(case: Case, judged: Judgement) -> Text:
 
 def _no(case: Case, judged: Judgement, words: Mapping[str, Value]) -> Text:
     """Memory, time or money: what is short, each with its number."""
-    fits, fast = (one.verdict is not Verdict.NO for one in (judged.verdicts.fits, judged.verdicts.fast_enough))
-    if not fits and not fast and judged.share is not None:
+    fits = judged.verdicts.fits.verdict is not Verdict.NO
+    too_slow = judged.time is not None and judged.time.low > case.seconds
+    if not fits and too_slow:
         return Text(
             "No: training {model} takes {need:bytes} of memory where {have:bytes} are there, and in {time:duration} "
             "{machine} can do {share:percent} of the computation.",
@@ -102,7 +105,7 @@ def _no(case: Case, judged: Judgement, words: Mapping[str, Value]) -> Text:
         )
     if not fits:
         return Text("No: training {model} this way takes {need:bytes} of memory where {have:bytes} are there.", **words)
-    if judged.time is not None and judged.time.low > case.seconds:
+    if too_slow:
         return Text("No: in {time:duration} {machine} can do {share:percent} of the computation for {model}.", **words)
     return Text("No: training {model} costs too much: {why}.", why=judged.verdicts.fast_enough.why, **words)
 
@@ -149,8 +152,9 @@ def utilization_readings(case: Case) -> list[UtilizationReading]:
     if rate is None or not rate.stated:
         return []
     stated = rate.share.mid
-    as_calendar = msgspec.structs.replace(rate, share=rate.measured_share, duty=stated)
-    as_driver = msgspec.structs.replace(rate, share=rate.measured_share, duty=1.0)
+    # What such devices attain was measured against the training peak, whatever peak the percentage is of.
+    as_driver = msgspec.structs.replace(rate, peak=rate.training_peak, share=rate.measured_share, duty=1.0)
+    as_calendar = msgspec.structs.replace(as_driver, duty=stated)
     options = (
         ("share-of-peak", Text("{p:percent} of the {dtype} peak is attained", p=stated, dtype=rate.dtype), rate),
         (
@@ -193,6 +197,8 @@ def naive_sum(case: Case) -> NaiveSum | None:
     per_card = campaign.attained_rate(slow, rate.share.mid, rate.duty)
     have = campaign.available_flop(per_card, float(case.cluster.count), case.seconds)
     mfu = rate.share.mid * slow / fast
+    if mfu < WORTH_COMPARING:
+        return None
     return NaiveSum(
         utilization=rate.share.mid,
         peak=slow,

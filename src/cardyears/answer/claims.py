@@ -25,6 +25,8 @@ class Plausibility(Enum):
     HIGH = "high"
     PLAUSIBLE = "plausible"
     LOW = "low"
+    OVERSTATED = "overstated"
+    CONTRADICTORY = "contradictory"
 
     @property
     def sentence(self) -> str:
@@ -43,6 +45,8 @@ _SENTENCES = {
     Plausibility.HIGH: N_("more than runs usually do"),
     Plausibility.PLAUSIBLE: N_("as runs do"),
     Plausibility.LOW: N_("less than runs do: idle or failed hours, or a slow program, are in it"),
+    Plausibility.OVERSTATED: N_("so little that the time is far too long"),
+    Plausibility.CONTRADICTORY: N_("and its figures contradict each other"),
 }
 
 _VERDICTS = {
@@ -51,11 +55,17 @@ _VERDICTS = {
     Plausibility.HIGH: Verdict.UNLIKELY,
     Plausibility.PLAUSIBLE: Verdict.YES,
     Plausibility.LOW: Verdict.PROBABLY,
+    Plausibility.OVERSTATED: Verdict.NO,
+    Plausibility.CONTRADICTORY: Verdict.NO,
 }
 
 BEST_MEASURED_SHARE = 0.75
 """No measured training run of a decoder in bf16 on a data-centre GPU exceeds this share of the dense peak; where a
 family attains more (GeForce cards clock above their rating), its own high end counts."""
+
+
+FAR_TOO_LONG = 10.0
+"""A share of peak so many times below what runs attain is no slow run any more, but a sum gone wrong."""
 
 
 class ClaimAudit(msgspec.Struct, frozen=True):
@@ -94,6 +104,8 @@ def judge_share(share: float, usual: Interval) -> Plausibility:
         return Plausibility.IMPLAUSIBLE
     if share > usual.high:
         return Plausibility.HIGH
+    if share < usual.low / FAR_TOO_LONG:
+        return Plausibility.OVERSTATED
     return Plausibility.PLAUSIBLE if share >= usual.low else Plausibility.LOW
 
 

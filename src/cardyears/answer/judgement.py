@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cardyears.answer.verdict import Finding, Verdict, Verdicts, within
+from cardyears.answer.verdict import Finding, Verdict, Verdicts, within, worst
 from cardyears.base.interval import Interval
 from cardyears.base.ledger import Ledger
 from cardyears.base.text import Text, Value
@@ -52,9 +52,9 @@ def judge(case: Case) -> Judgement:
     """All numbers and findings of a case."""
     memory = peak_memory(case)
     rate = attained(case)
-    flop, devices = case.workload.flop, float(case.cluster.count)
-    time = None if rate is None else campaign.training_time(flop, rate, devices)
-    available = None if rate is None else campaign.available_flop(rate, devices, case.seconds)
+    flop = case.workload.flop
+    time = None if rate is None else campaign.training_time(flop, rate, useful_devices(case))
+    available = None if rate is None else campaign.available_flop(rate, useful_devices(case), case.seconds)
     energy = None if time is None else energy_lines(case, time.mid)
     lines = None if time is None else cost_lines(case, time.mid)
     cost = None if time is None else total_cost(case, time)
@@ -70,6 +70,14 @@ def judge(case: Case) -> Judgement:
         cost=cost,
         cost_lines=lines,
     )
+
+
+def useful_devices(case: Case) -> float:
+    """Devices that can work at once: each needs a sequence of its own in every optimiser step."""
+    work = case.workload
+    if not work.tokens:
+        return float(case.cluster.count)
+    return min(float(case.cluster.count), max(1.0, work.tokens / work.seq_len / campaign.LEAST_STEPS))
 
 
 def attained(case: Case) -> Interval | None:
@@ -108,11 +116,14 @@ def peak_memory(case: Case) -> Memory | None:
 
 
 def energy_lines(case: Case, seconds: float) -> Ledger | None:
-    """Energy in kWh that all devices take in so many seconds of calendar, by consumer."""
+    """Energy in kWh that all devices take in so many seconds of calendar, by consumer.
+
+    Only the hours that the duty cycle counts as work are under load; what an idle device takes is left out.
+    """
     terms = case.terms
     if terms.board_w is None:
         return None
-    busy = seconds * case.cluster.count
+    busy = seconds * case.cluster.count * (case.rate.duty if case.rate is not None else 1.0)
     card = energy_kwh(busy, terms.board_w)
     with_host = energy_kwh(busy, terms.board_w, host_factor=terms.host_factor)
     total = energy_kwh(busy, terms.board_w, host_factor=terms.host_factor, pue=terms.pue)
@@ -161,26 +172,27 @@ def _fits(memory: Memory | None) -> Finding:
 
 
 def _fast_enough(case: Case, time: Interval | None, cost: Interval | None) -> Finding:
+    """In time and, where a budget was given, within it: the worse of the two."""
     if time is None:
         return Finding(Verdict.UNKNOWN, Text("no source gives {device} a peak rate", device=case.cluster.device.name))
-    finding = Finding(
+    in_time = Finding(
         within(time, case.seconds),
-        Text("{need:duration} needed, {have:duration} allowed", need=time, have=case.seconds),
+        Text("{need:duration} needed, {have:duration} allowed", need=time, have=case.seconds)
+        if case.stated_seconds
+        else Text("{need:duration} needed, {have:duration} taken as allowed", need=time, have=case.seconds),
     )
     if case.budget_usd is None:
-        return finding
+        return in_time
     if cost is None:
-        return Finding(
-            Verdict.UNKNOWN, Text("no source gives {device} a price or a power", device=case.cluster.device.name)
-        )
-    affordable = Finding(
-        within(cost, case.budget_usd), Text("{need:usd} needed, {have:usd} allowed", need=cost, have=case.budget_usd)
-    )
-    return min(
-        finding,
-        affordable,
-        key=lambda one: (Verdict.NO, Verdict.UNLIKELY, Verdict.PROBABLY, Verdict.YES).index(one.verdict),
-    )
+        name = case.cluster.device.name
+        in_budget = Finding(Verdict.UNKNOWN, Text("no source gives {device} a price or a power", device=name))
+    else:
+        why = Text("{need:usd} needed, {have:usd} allowed", need=cost, have=case.budget_usd)
+        in_budget = Finding(within(cost, case.budget_usd), why)
+    worse = in_time if worst(in_time.verdict, in_budget.verdict) is in_time.verdict else in_budget
+    if in_time.verdict is in_budget.verdict:
+        worse = msgspec.structs.replace(in_time, why=Text("{time}; {money}", time=in_time.why, money=in_budget.why))
+    return worse
 
 
 def _connected_enough(case: Case) -> Finding:

@@ -21,17 +21,13 @@ from cardyears.case import Case
 from cardyears.estimate import campaign
 from cardyears.estimate.memory import memory, zero3_traffic
 from cardyears.layout.layout import Layout
+from cardyears.machine.efficiency import EAGER_PASSES, FP8_GAIN
 from cardyears.work.activations import AttentionKernel
 from cardyears.work.architecture import Architecture
 from cardyears.work.flops import model_flop
 from cardyears.work.params import total_parameters
 from cardyears.work.state import RECIPES, Training
 
-EAGER_PASSES = 5.3
-"""Times that attention without a flash kernel moves its score matrix through memory, forward; fitted on measured runs
-of Hugging Face's eager attention. The backward pass doubles it."""
-FP8_GAIN = Interval(1.10, 1.19, 1.28)
-"""End-to-end gain of fp8 products over bf16 in measured runs of 8B models; the products alone gain 2x."""
 GLOBAL_BATCH_TOKENS = 3.2e6
 """Tokens in one optimiser step of GPT-3 175B (Brown 2020, table 2.1): how often sharded cards must talk."""
 

@@ -53,7 +53,16 @@ class Verdicts(msgspec.Struct, frozen=True):
     @property
     def overall(self) -> Verdict:
         """The worst of the three; a no outweighs an unknown, an unknown everything else."""
-        return min((self.fits.verdict, self.fast_enough.verdict, self.connected_enough.verdict), key=_WORST_FIRST.index)
+        return worst(self.fits.verdict, self.fast_enough.verdict, self.connected_enough.verdict)
+
+
+def worst(*verdicts: Verdict) -> Verdict:
+    """The worst of several: a no outweighs an unknown, an unknown everything else.
+
+    >>> worst(Verdict.YES, Verdict.UNKNOWN, Verdict.UNLIKELY)
+    <Verdict.UNKNOWN: 'unknown'>
+    """
+    return min(verdicts, key=_WORST_FIRST.index)
 
 
 def within(needed: Interval, limit: float) -> Verdict:

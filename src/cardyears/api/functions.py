@@ -36,6 +36,10 @@ def check(
     duty: str | float | None = None,
     method: str = "pretrain",
     micro_batch: str | int | None = None,
+    depth: str | int | None = None,
+    width: str | int | None = None,
+    heads: str | int | None = None,
+    experts: str | int | None = None,
     assume: Mapping[str, str] | None = None,
     catalogue: str | Path | None = None,
 ) -> results.Check:
@@ -45,6 +49,7 @@ def check(
     >>> round(found.card_years.mid), found.verdict.overall
     (276, 'no')
     """
+    build = {"depth": depth, "width": width, "heads": heads, "experts": experts}
     said = {
         "model": model,
         "on": on,
@@ -57,6 +62,7 @@ def check(
         "duty": duty,
         "method": method,
         "micro_batch": micro_batch,
+        **build,
         "assume": dict(assume or {}),
     }
     known = _catalogue(catalogue)
@@ -72,18 +78,30 @@ def check(
         duty=duty,
         method=method,
         micro_batch=micro_batch,
+        build=build,
         assume=assume,
     )
     return convert.check(ask(question, known), known, said)
 
 
-def params(model: str, *, catalogue: str | Path | None = None) -> results.Params:
+def params(
+    model: str,
+    *,
+    depth: str | int | None = None,
+    width: str | int | None = None,
+    heads: str | int | None = None,
+    experts: str | int | None = None,
+    catalogue: str | Path | None = None,
+) -> results.Params:
     """Parameters of a model by part, exact.
 
     >>> params("gpt2").total
     124439808
+    >>> params("custom", depth=12, width=768).matmul
+    109510656
     """
-    return convert.params(count.count_parameters(model, _catalogue(catalogue)))
+    question = read_question(model, build={"depth": depth, "width": width, "heads": heads, "experts": experts})
+    return convert.params(count.count_parameters(question, _catalogue(catalogue)))
 
 
 def flops(
@@ -91,6 +109,10 @@ def flops(
     *,
     tokens: str | float | None = None,
     seq_len: str | int | None = None,
+    depth: str | int | None = None,
+    width: str | int | None = None,
+    heads: str | int | None = None,
+    experts: str | int | None = None,
     assume: Mapping[str, str] | None = None,
     catalogue: str | Path | None = None,
 ) -> results.Flops:
@@ -99,7 +121,8 @@ def flops(
     >>> round(flops("gpt-3", tokens="300B", seq_len=2048).total_flop / 1e23, 3)
     3.229
     """
-    question = read_question(model, tokens=tokens, seq_len=seq_len, assume=assume)
+    build = {"depth": depth, "width": width, "heads": heads, "experts": experts}
+    question = read_question(model, tokens=tokens, seq_len=seq_len, build=build, assume=assume)
     return convert.flops(count.count_flop(question, _catalogue(catalogue)))
 
 

@@ -202,6 +202,8 @@ class Flops(Result, frozen=True, kw_only=True):
     """FLOP per trained token."""
     parts: Mapping[str, float]
     """FLOP per token, forward."""
+    passes_flop: Mapping[str, float]
+    """Per trained token: forward, backward, and what full recomputation adds."""
     assumptions: list[AssumptionResult]
 
 

@@ -126,7 +126,7 @@ class _Found:
                 self.family.append(key)
             if any(_form(_without_filler(name)) == bare_form for name in names):
                 self.loose.append(key)
-            if any(_has(_spaced(name), bare) for name in names):
+            if any(_has(_spaced(name), bare) and _numbers_whole(name, bare) for name in names):
                 self.hits[key] = row
 
 
@@ -185,6 +185,12 @@ def _without_filler(words: list[str]) -> list[str]:
 def _has(spaced: str, words: Sequence[str]) -> bool:
     """Whether each word stands in the text with its parts together: "a100 80" is in "A100 SXM 80GB"."""
     return all(_spaced([word]) in spaced for word in words)
+
+
+def _numbers_whole(name: Sequence[str], words: Sequence[str]) -> bool:
+    """Whether each word that is a number alone is a word of the name or ends one: "6" is in no "6B" and no "3.6"."""
+    numbers = [re.escape(word) for word in words if word.replace(".", "").isdigit()]
+    return all(any(re.search(rf"(?<![\d.]){number}$", word) for word in name) for number in numbers)
 
 
 def _may_fit(name: str, signs: Sequence[str]) -> bool:

@@ -70,6 +70,8 @@ class AcceleratorRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     link: str | None = None
     """Key of links.toml: what joins this device to its neighbours in one box."""
     peer_to_peer: bool = True
+    dies: Positive = 1
+    """Devices that software sees in one package; memory, rates, power and price are the package's."""
     multiprocessors: Positive | None = None
     stands_for: tuple[str, ...] = ()
     """Family names ("H100") that mean this variant unless another is named; the answer says so."""
@@ -151,6 +153,8 @@ class ShapeRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Leading layers with a dense MLP in a mixture of experts."""
     expert_every: Positive = 1
     """Every so-manieth layer has experts, the others a dense MLP."""
+    value_embeddings: Count = 0
+    """Layers with a table of their own that adds a looked-up vector to the values, as in nanochat: no FLOP."""
     fused: tuple[Literal["qkv", "gate_up"], ...] = ()
     """Matrices that the published implementation holds as one: they share an adapter of LoRA."""
     attention_sinks: bool = False

@@ -7,13 +7,14 @@ from typing import Any
 import click
 
 from cardyears.cli.completion import complete_model
-from cardyears.cli.options import common, examples, present
+from cardyears.cli.options import common, examples, present, shaped
 
 
 @click.command(epilog=examples("flops gpt-3 --tokens 300B --seq-len 2048 --explain", "flops llama-3.1-8b --json"))
 @click.argument("model", shell_complete=complete_model)
 @click.option("--tokens", metavar="COUNT", help="Tokens seen, such as 300B.")
 @click.option("--seq-len", metavar="TOKENS", help="Length of one sequence.")
+@shaped
 @common
 def flops(
     model: str,

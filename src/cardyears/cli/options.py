@@ -45,6 +45,20 @@ def common(command: Command) -> Command:
     return command
 
 
+def shaped(command: Command) -> Command:
+    """--depth, --width, --heads, --experts: what is fixed of a generic decoder."""
+    for option in reversed(
+        (
+            click.option("--depth", metavar="LAYERS", help="Layers of a generic decoder (MODEL a size, or custom)."),
+            click.option("--width", metavar="N", help="Its hidden width."),
+            click.option("--heads", metavar="N", help="Its attention heads."),
+            click.option("--experts", metavar="N", help="Experts in place of its MLP."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 def examples(*lines: str) -> str:
     r"""An epilog of examples that can be copied; \\b keeps click from joining them."""
     return "\b\nExamples:\n" + "\n".join(f"  cardyears {line}" for line in lines)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     Quantity = TypeVar("Quantity", float, Scalar, Interval)
 
 
+LEAST_STEPS = 100
+"""Optimiser steps below which nothing is trained, however many devices share each: warm-up alone takes as many."""
+
+
 def attained_rate(peak: Quantity, share: Quantity, duty: float) -> Quantity:
     """Model FLOP per second of one device over the calendar.
 

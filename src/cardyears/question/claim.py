@@ -12,7 +12,7 @@ import msgspec
 
 from cardyears.base.errors import BadInput
 from cardyears.base.text import Text
-from cardyears.base.units import DAY, HOUR, YEAR
+from cardyears.base.units import DAY, GB, HOUR, YEAR
 from cardyears.question.read import read_count
 
 
@@ -27,7 +27,11 @@ class ClaimText(msgspec.Struct, frozen=True, kw_only=True):
     wall_hours: float | None = None
     flop: float | None = None
     usd: float | None = None
+    memory_bytes: float | None = None
+    """The largest memory that it says a training needs."""
     flop_per_param_token: float | None = None
+    text: str = ""
+    """The sentence, for the models that it may name."""
 
 
 _NUMBER = r"(?P<number>\d[\d.,]*(?:e[+-]?\d+)?)\s*"
@@ -43,16 +47,20 @@ _PATTERNS = (
     ("device_hours", _NUMBER + _SIZE + rf"[- ]*{_DEVICE}[- ]hours?\b"),
     ("device_days", _NUMBER + _SIZE + rf"[- ]*{_DEVICE}[- ]days?\b"),
     ("device_years", _NUMBER + _SIZE + rf"[- ]*{_DEVICE}[- ]years?\b"),
+    ("memory", _NUMBER + r"(?P<size>)\s*gi?b\b(?! ?(?:gpu|card|a100|h100))"),
     ("usd", r"\$\s*" + _NUMBER + _SIZE + r"\b"),
     ("params", _NUMBER + r"(?P<size>million|billion|trillion|m|b|t)\b"),
     ("hours", _NUMBER + r"(?P<size>)hours?\b"),
     ("days", _NUMBER + r"(?P<size>)days?\b"),
     ("years", _NUMBER + r"(?P<size>)years?\b"),
+    ("bare_flop", r"(?P<number>\d[\d.]*e(?:1[5-9]|[2-9]\d))(?P<size>)\b"),
     ("devices", _NUMBER + rf"(?P<size>k|thousand)?\s*(?:x\s*)?{_DEVICE}\b"),
 )
 """In this order: what one has taken is gone for the next, so "2T tokens" is not read as 2T parameters."""
 
 _DEVICE_NAME = r"\b(rtx ?\d{4}(?: ?ti)?(?: super)?|[abhlpvt]\d{2,3}(?:[- ]\d{2}gb)?|gh?b?200|tpu ?v\d[ep]?|mi\d{3}x?)\b"
+_RANGE = r"(\d[\d.,]*)\s*(?:to|-|–|and)\s*(\d[\d.,]*)(?=\s*gi?b)"
+"""Of a range of memory the upper end is taken: what the claim grants at most."""
 _HOURS = {"hours": 1.0, "days": DAY / HOUR, "years": YEAR / HOUR}
 
 
@@ -63,7 +71,7 @@ def read_claim(text: str) -> ClaimText:
     >>> said.params, said.tokens, said.flop, said.device_hours, said.usd, said.device
     (7000000000.0, 2000000000000.0, 8.4e+19, 2496.0, 7500.0, 'A100')
     """
-    found = _figures(text)
+    found = _figures(re.sub(_RANGE, r"\\2", text))
     named = re.search(_DEVICE_NAME, text, re.IGNORECASE)
     if not found and named is None:
         raise BadInput(
@@ -73,9 +81,11 @@ def read_claim(text: str) -> ClaimText:
     return ClaimText(
         params=found.get("params"),
         tokens=found.get("tokens"),
-        flop=found.get("flop"),
+        flop=found.get("flop", found.get("bare_flop")),
         usd=found.get("usd"),
         flop_per_param_token=found.get("flop_per_param_token"),
+        memory_bytes=found["memory"] * GB if "memory" in found else None,
+        text=text,
         device=named[0] if named else None,
         devices=int(found["devices"]) if "devices" in found else None,
         device_hours=_in_hours(found, "device_"),

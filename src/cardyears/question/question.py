@@ -14,7 +14,8 @@ from cardyears.question.hardware import HardwareText, read_hardware
 from cardyears.question.read import read_count, read_duration, read_share, read_usd, read_whole
 
 METHODS: tuple[str, ...] = get_args(Method)
-PEAKS = ("fp32", "tf32", "fp16", "fp16-fp16acc", "bf16", "fp8", "fp4", "int8", "fp64")
+PEAKS = ("fp32", "tf32", "fp16", "fp16-fp16acc", "bf16", "fp8", "fp4", "fp64")
+"""Types that training computes in; integers are for inference."""
 
 MAX_SEQ_LEN = 100_000_000
 
@@ -33,6 +34,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     duty: float | None = None
     method: Method = "pretrain"
     micro_batch: int | None = None
+    build: Mapping[str, int] = {}
+    """Depth, width, heads and experts of a generic decoder, as far as said."""
     assume: Mapping[str, str] = {}
 
 
@@ -49,6 +52,7 @@ def read_question(
     duty: str | float | None = None,
     method: str = "pretrain",
     micro_batch: str | int | None = None,
+    build: Mapping[str, str | int | None] | None = None,
     assume: Mapping[str, str] | None = None,
 ) -> Question:
     """A question from what was typed, clicked or passed; `BadInput` names the first thing that does not read.
@@ -72,8 +76,24 @@ def read_question(
         duty=None if duty is None else read_share(duty, "duty cycle"),
         method=_one_of(method.lower(), METHODS, "--method"),  # type: ignore[arg-type]
         micro_batch=None if micro_batch is None else read_whole(micro_batch, "micro-batch"),
+        build=_build(build or {}),
         assume=dict(assume or {}),
     )
+
+
+LARGEST_BUILD = {"depth": 10_000, "width": 1_000_000, "heads": 10_000, "experts": 100_000}
+
+
+def _build(said: Mapping[str, str | int | None]) -> dict[str, int]:
+    """Whole positive numbers within what can be laid out."""
+    found = {name: read_whole(value, name) for name, value in said.items() if value is not None}
+    for name, value in found.items():
+        if value > LARGEST_BUILD[name]:
+            raise UnreadableValue(
+                Text("{name:word} = {value:integer} is beyond any model.", name=name, value=value),
+                Text("Name at most {most:integer}.", most=LARGEST_BUILD[name]),
+            )
+    return found
 
 
 def read_assumptions(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from cardyears.base.errors import UnknownName, UnreadableValue, listed
+from cardyears.base.errors import Contradiction, UnknownName, UnreadableValue, listed
 from cardyears.base.sourced import Kind
 from cardyears.base.text import N_, Text
 from cardyears.base.units import YEAR
@@ -240,6 +240,7 @@ class Assumed:
             )
         self._replaced = replaced
         self._used: dict[str, Assumption] = {}
+        self._touched: set[str] = set()
 
     def stated(self, key: str) -> bool:
         """Whether the person replaced this assumption."""
@@ -248,6 +249,7 @@ class Assumed:
     def take(self, key: str) -> Any:
         """The value of an assumption; it is listed in the answer from here on."""
         default = DEFAULTS[key]
+        self._touched.add(key)
         if key in self._replaced:
             value = default.read(self._replaced[key])
             self._note(default, value, "assumed", "", Text("as you said"))
@@ -255,9 +257,19 @@ class Assumed:
         self._note(default, default.value, default.kind, default.source, Text(default.reason))
         return default.value
 
+    def refuse_idle(self) -> None:
+        """Refuse what was stated and plays no part, so that nobody believes that it was heeded."""
+        idle = [key for key in self._replaced if key not in self._touched]
+        if idle:
+            raise Contradiction(
+                Text("The assumption {key} plays no part in this question.", key=idle[0]),
+                Text("Leave it out: --explain lists those that do."),
+            )
+
     def peek(self, key: str) -> Any:
         """The value without listing it: for parts of the answer that may not be shown."""
         default = DEFAULTS[key]
+        self._touched.add(key)
         return default.read(self._replaced[key]) if key in self._replaced else default.value
 
     def filled(

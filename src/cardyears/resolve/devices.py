@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from cardyears.base.errors import BadInput, UnknownName, shown
+from cardyears.base.errors import AmbiguousName, BadInput, UnknownName, shown
 from cardyears.base.interval import Interval
 from cardyears.base.sourced import Sourced
 from cardyears.base.text import Text
@@ -19,6 +20,7 @@ from cardyears.catalogue.schema import AcceleratorRow, LinkRow
 from cardyears.machine.cluster import Cluster, Link
 from cardyears.machine.device import TRAINING_DTYPES, Device
 from cardyears.question.hardware import HardwareText, generic_memory
+from cardyears.question.read import nominal_memory
 from cardyears.resolve.defaults import Assumed
 
 OWNED_FAMILIES = ("geforce", "radeon", "apple", "gb10", "intel-arc")
@@ -45,15 +47,16 @@ def device(key: str, row: AcceleratorRow) -> Device:
     """A device as the sums know it."""
 
     def optional(name: str, value: float | None, scale: float, unit: str) -> Sourced | None:
-        return None if value is None else figure(row, name, value * scale, unit)
+        return None if value is None else figure(row, name, value * scale / row.dies, unit)
 
     return Device(
         key=key,
-        name=row.name,
+        name=row.name if row.dies == 1 else f"{row.name} die",
         family=row.family,
-        memory=figure(row, "memory_gib", row.memory_gib * GIB, "B"),
+        memory=figure(row, "memory_gib", row.memory_gib * GIB / row.dies, "B"),
         peaks={
-            dtype: figure(row, f"peak.{dtype}", value * TERA, "FLOP/s") for dtype, value in row.peak_tflop_s.items()
+            dtype: figure(row, f"peak.{dtype}", value * TERA / row.dies, "FLOP/s")
+            for dtype, value in row.peak_tflop_s.items()
         },
         bandwidth=optional("bandwidth_gb_s", row.bandwidth_gb_s, GIGA, "B/s"),
         board_w=optional("board_w", row.board_w, 1.0, "W"),
@@ -128,14 +131,19 @@ def _median(figures: Sequence[Sourced | None]) -> Sourced | None:
 
 
 def cluster(words: HardwareText, catalogue: Catalogue, assumed: Assumed) -> Cluster:
-    """The machine that the person named; variants and node sizes that were filled in are noted."""
+    """The machine that the person named; variants and node sizes that were filled in are noted.
+
+    Packages of several dies are counted as software sees them.
+    """
     named = _named_device(words.device, catalogue, assumed)
+    row = catalogue.accelerators.get(named.key)
+    dies = row.dies if row is not None else 1
     per_node = words.per_node or _per_node(named, words)
     inside = catalogue.links.get(named.link or "")
     return Cluster(
         named,
-        words.count,
-        min(per_node, words.count) if words.per_node is None else per_node,
+        words.count * dies,
+        (min(per_node, words.count) if words.per_node is None else per_node) * dies,
         link(named.link, inside) if inside is not None and named.link else None,
         _between(words, per_node, catalogue),
     )
@@ -163,9 +171,14 @@ def _named_device(name: str, catalogue: Catalogue, assumed: Assumed) -> Device:
             found.name,
             kind="derived",
             source="techpowerup",
-            reason=Text("only the memory was named: the middle of the consumer cards that have it"),
+            reason=Text("only the memory was named: the middle of the consumer cards whose memory is nearest"),
         )
         return found
+    size = _UNIFIED.fullmatch(name.strip())
+    if size is not None:
+        shared = _unified(size["device"], nominal_memory(size["memory"]), catalogue)
+        if shared is not None:
+            return shared
     match = find(name, catalogue.accelerators, "devices")
     row = catalogue.accelerators[match.key]
     if match.assumed_variant:
@@ -177,6 +190,23 @@ def _named_device(name: str, catalogue: Catalogue, assumed: Assumed) -> Device:
             reason=Text("{said} was taken as its commonest variant", said=name),
         )
     return device(match.key, row)
+
+
+_UNIFIED = re.compile(r"(?P<device>.*\S)\s+(?P<memory>\d+\s?G(?:i?B))(?:\s+(?:unified|RAM|memory))?", re.IGNORECASE)
+"""A part whose memory is sold in several sizes: "M2 16GB"."""
+
+
+def _unified(name: str, memory_bytes: float, catalogue: Catalogue) -> Device | None:
+    """A part with unified memory and the size that was named; None for any other device."""
+    try:
+        key = find(name, catalogue.accelerators, "devices").key
+    except (UnknownName, AmbiguousName):
+        return None
+    found = device(key, catalogue.accelerators[key])
+    if not found.unified_memory:
+        return None
+    memory = Sourced(memory_bytes, "B", "assumed", "", "", "as you said")
+    return msgspec.structs.replace(found, name=f"{found.name} {memory_bytes / GIB:.0f}GB", memory=memory)
 
 
 def _per_node(named: Device, words: HardwareText) -> int:

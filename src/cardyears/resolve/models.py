@@ -9,15 +9,17 @@ from pathlib import Path
 
 import msgspec
 
-from cardyears.base.errors import BadInput, Contradiction, UnreadableValue, shown
+from cardyears.base.errors import BadInput, Contradiction, UnknownName, UnreadableValue, shown
 from cardyears.base.text import Text
 from cardyears.case import Candidate, Reading
 from cardyears.catalogue.find import find
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.schema import Figure, ModelRow, Positive, ShapeRow
+from cardyears.question.hardware import generic_memory
 from cardyears.question.read import read_count
 from cardyears.resolve.defaults import Assumed
-from cardyears.resolve.shapes import architecture, generic_decoder
+from cardyears.resolve.generic import Build, generic_decoder, size_of
+from cardyears.resolve.shapes import architecture
 from cardyears.work.architecture import Architecture
 from cardyears.work.params import total_parameters
 
@@ -44,13 +46,26 @@ class Model(msgspec.Struct, frozen=True):
     readings: tuple[Reading, ...] = ()
 
 
-def model(name: str, catalogue: Catalogue, assumed: Assumed) -> Model:
-    """The model that a name, a path or a size means."""
+CUSTOM = "custom"
+"""The name of a generic decoder that depth and width describe."""
+
+
+def model(name: str, catalogue: Catalogue, assumed: Assumed, build: Build = Build()) -> Model:  # noqa: B008 - frozen
+    """The model that a name, a path or a size means; `build` fixes parts of a generic one."""
+    if _SIZE.fullmatch(name.strip()) or name.strip().casefold() == CUSTOM:
+        return _from_size(name, assumed, build)
+    if build:
+        raise Contradiction(
+            Text("{model} has its own depth, width, heads and experts.", model=shown(name)),
+            Text("Give them with a size such as 1.3B, or with the name custom."),
+        )
     if is_path(name):
         path = Path(name).expanduser()
         return _from_shape(path) if path.suffix == ".toml" else _from_config(path, assumed)
-    if _SIZE.fullmatch(name.strip()):
-        return _from_size(name, assumed)
+    if generic_memory(name) is not None:
+        raise UnknownName(
+            Text("{name} is a size of memory, no model.", name=shown(name)), Text("cardyears models lists all.")
+        )
     match = find(name, catalogue.models, "models")
     row = catalogue.models[match.key]
     if match.assumed_variant:
@@ -127,14 +142,24 @@ def checked(name: str, shape: ShapeRow) -> Architecture:
     return architecture(name, shape)
 
 
-def _from_size(name: str, assumed: Assumed) -> Model:
-    size = read_count(re.sub(r"\s*(parameters?|params?|معامل)\s*$", "", name, flags=re.IGNORECASE), "parameters")
+def _from_size(name: str, assumed: Assumed, build: Build) -> Model:
+    """A generic decoder of a size, or of the depth and width that were named."""
+    if name.strip().casefold() == CUSTOM:
+        if not (build.depth and build.width):
+            raise BadInput(
+                Text("A decoder without a size needs a depth and a width."),
+                Text("Give --depth and --width, or a size such as 1.3B."),
+            )
+        size = size_of(build)
+    else:
+        plain = re.sub(r"\s*(parameters?|params?|معامل)\s*$", "", name, flags=re.IGNORECASE)
+        size = read_count(plain, "parameters")
     if not SMALLEST <= size <= LARGEST:
         raise UnreadableValue(
             Text("A decoder of {size:count} parameters cannot be laid out.", size=size),
             Text("Name a size between {low:count} and {high:count}.", low=SMALLEST, high=LARGEST),
         )
-    arch = generic_decoder(size)
+    arch = generic_decoder(size, build)
     title = f"a {name.strip()} decoder"
     layer = arch.layers[0][0]
     assumed.filled(

@@ -12,9 +12,11 @@ from cardyears.case import Case, Claim, Landmark, Rate, Terms, Workload
 from cardyears.catalogue.load import Catalogue
 from cardyears.machine.cluster import Cluster
 from cardyears.machine.device import Device
+from cardyears.machine.efficiency import FP8_GAIN
 from cardyears.question.question import Question
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.devices import cluster, device, owned
+from cardyears.resolve.generic import Build
 from cardyears.resolve.models import Model, candidates, model
 from cardyears.resolve.prices import rent
 from cardyears.work.flops import finetune_flop, model_flop
@@ -27,10 +29,13 @@ MEMORY_SPREAD = {"pretrain": _TRAINED, "full": _TRAINED, "lora": _ADAPTED, "qlor
 runs with all weights trained, 135 with adapters. Wide, because engines differ in what they keep."""
 
 
-def resolve(question: Question, catalogue: Catalogue) -> Case:
-    """The complete problem. Raises `BadInput` where a name is unknown or two statements contradict."""
+def resolve(question: Question, catalogue: Catalogue, *, strict: bool = False) -> Case:
+    """The complete problem. Raises `BadInput` where a name is unknown or two statements contradict.
+
+    `strict` refuses an assumption that was stated and plays no part.
+    """
     assumed = Assumed(question.assume)
-    found = model(question.model, catalogue, assumed)
+    found = model(question.model, catalogue, assumed, Build(**question.build))
     if question.hardware is None:
         raise BadInput(Text("No hardware was named."), Text('Name it, such as --on "RTX 4070 Ti" or --on "8x H100".'))
     if question.hardware.device.casefold().endswith(".toml"):
@@ -41,7 +46,7 @@ def resolve(question: Question, catalogue: Catalogue) -> Case:
     seconds = question.duration_s if question.duration_s is not None else assumed.take("time_limit")
     terms = _terms(machine, catalogue, assumed)
     usable = "usable_unified_memory" if machine.device.unified_memory else "usable_memory"
-    return Case(
+    case = Case(
         method=question.method,
         workload=work,
         cluster=machine,
@@ -50,6 +55,7 @@ def resolve(question: Question, catalogue: Catalogue) -> Case:
         budget_usd=question.budget_usd,
         terms=terms,
         finetune_tokens=assumed.peek("finetune_tokens"),
+        finetune_seq_len=assumed.peek("finetune_seq_len"),
         tokens_per_parameter=assumed.peek("tokens_per_parameter"),
         memory_spread=MEMORY_SPREAD,
         usable_share=assumed.take(usable),
@@ -60,6 +66,9 @@ def resolve(question: Question, catalogue: Catalogue) -> Case:
         stated_seconds=question.duration_s is not None,
         micro_batch=question.micro_batch,
     )
+    if strict:
+        assumed.refuse_idle()
+    return case
 
 
 def workload(question: Question, found: Model, assumed: Assumed) -> Workload:
@@ -77,7 +86,7 @@ def workload(question: Question, found: Model, assumed: Assumed) -> Workload:
     )
     seq_len = sequence_length(question, found, assumed)
     if found.readings:
-        if question.tokens is not None:
+        if question.tokens is not None or assumed.stated("tokens"):
             raise Contradiction(
                 Text("{model} is undisclosed: its FLOP are read, not computed from tokens.", model=found.name),
                 Text("Leave --tokens out, or ask for a model with a known shape, such as gpt-3."),
@@ -170,12 +179,38 @@ def _rate(question: Question, one: Device, catalogue: Catalogue, assumed: Assume
         )
     duty = question.duty if question.duty is not None else assumed.take("duty")
     stated = question.utilization is not None
+    if stated and assumed.stated("mfu"):
+        raise Contradiction(
+            Text("--utilization and the assumption mfu both state the share of peak."), Text("Keep one of them.")
+        )
     measured = _measured_share(one, catalogue, assumed, listed=not stated)
-    share = Interval.exact(question.utilization) if question.utilization is not None else measured
     usual = one.training_dtype or dtype
-    return Rate(
-        dtype, one.spread * peak.value, share, duty, stated, measured, usual, one.spread * one.peak(usual).value
-    )
+    training_peak = one.spread * one.peak(usual).value
+    share = Interval.exact(question.utilization) if question.utilization is not None else measured
+    if not stated and dtype != usual:
+        share = _share_of_other_peak(dtype, usual, measured * (training_peak.mid / peak.value), measured, assumed)
+    return Rate(dtype, one.spread * peak.value, share, duty, stated, measured, usual, training_peak)
+
+
+def _share_of_other_peak(dtype: str, usual: str, same_rate: Interval, measured: Interval, assumed: Assumed) -> Interval:
+    """The share of a peak that no run was measured against.
+
+    Low-precision products gain what measured runs gain end to end, not what their peak promises; for all others the
+    share of the training peak is taken, and said so.
+    """
+    if dtype in LOW_PRECISION:
+        reason = Text(
+            "{dtype} products gain {gain:number} times over {usual} end to end", dtype=dtype, usual=usual, gain=FP8_GAIN
+        )
+        share = same_rate * FP8_GAIN
+        assumed.filled("mfu", share.mid, kind="measured", source="measured-runs", reason=reason)
+        return share
+    reason = Text("measured in {usual}, and taken for {dtype} too: nobody has measured it", dtype=dtype, usual=usual)
+    assumed.filled("mfu", measured.mid, kind="assumed", source="measured-runs", reason=reason)
+    return measured
+
+
+LOW_PRECISION = ("fp8", "fp4")
 
 
 def _measured_share(one: Device, catalogue: Catalogue, assumed: Assumed, *, listed: bool) -> Interval:
@@ -214,7 +249,7 @@ def _terms(machine: Cluster, catalogue: Catalogue, assumed: Assumed) -> Terms:
     return Terms(
         board_w=board,
         host_factor=_desktop_factor(board, min(machine.count, machine.per_node), assumed)
-        if own
+        if own and not assumed.stated("host_factor")
         else assumed.take("host_factor"),
         pue=1.0 if own and not assumed.stated("pue") else assumed.take("pue"),
         usd_per_kwh=grid.usd_per_kwh,

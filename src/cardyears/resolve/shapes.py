@@ -1,15 +1,13 @@
-"""From a published shape to an architecture, and from a size alone to a sensible modern decoder."""
+"""From a published shape to an architecture."""
 
 from __future__ import annotations
 
-import math
 from itertools import groupby
 
 from cardyears.catalogue.schema import ShapeRow
 from cardyears.work.architecture import Architecture, Layer
 from cardyears.work.channels import Channel, Experts, Mlp
 from cardyears.work.mixers import Attention, LatentAttention, Mixer
-from cardyears.work.params import total_parameters
 
 _NORM_VECTORS = {"rmsnorm": 1, "layernorm": 2, "layernorm-no-bias": 1, "none": 0}
 
@@ -32,7 +30,13 @@ def architecture(name: str, shape: ShapeRow) -> Architecture:
         embedding_norm=shape.embedding_norm,
         head_bias=shape.head_bias,
         fused=shape.fused,
+        looked_up=shape.value_embeddings * shape.vocab * _kv_width(shape),
     )
+
+
+def _kv_width(shape: ShapeRow) -> int:
+    """Width of all value heads together."""
+    return (shape.kv_heads or shape.heads) * (shape.head_dim or shape.hidden // shape.heads)
 
 
 def _windowed(shape: ShapeRow, index: int) -> bool:
@@ -77,57 +81,3 @@ def _channel(shape: ShapeRow, *, sparse: bool) -> Channel:
         router_bias=shape.router_bias,
         bias=shape.expert_bias,
     )
-
-
-GENERIC_VOCAB = 32_000
-"""Llama's tokenizer: the commonest vocabulary of open decoders up to 2023."""
-SMALL_VOCAB = 4_096
-"""For models below 30 million parameters, which a larger embedding would eat up (TinyStories trains such ones)."""
-
-
-def generic_decoder(parameters: float) -> Architecture:
-    """A Llama-like decoder of about so many parameters.
-
-    Rotary embedding, RMSNorm, gated MLP of 8/3 the width, 32,000 tokens of vocabulary; the head is tied below a
-    billion parameters, keys and values are grouped by four above three billion. Width over depth grows from about
-    64 at 100 million to 128 at 7 billion, as in GPT-2, Pythia and Llama. Of all widths the shape nearest to the wanted
-    size and to that proportion is taken.
-
-    >>> arch = generic_decoder(6.74e9)
-    >>> arch.hidden, arch.layer_count, round(total_parameters(arch) / 1e9, 1)
-    (4096, 37, 6.8)
-    """
-    head_dim, step = (64, 1) if parameters < 1e8 else (64, 2) if parameters < 1e9 else (128, 4)
-    likely = (parameters * _usual_aspect(parameters) / 12) ** (1 / 3) / head_dim  # N = 12·L·d² and d/L = aspect
-    first, last = int(likely * 0.6 / step) * step, int(likely * 1.5) + step
-    shapes = (_llama_like(parameters, heads, head_dim) for heads in range(max(step, first), last + 1, step))
-    return min((arch for arch in shapes if arch is not None), key=lambda arch: _unfitness(arch, parameters))
-
-
-def _unfitness(arch: Architecture, parameters: float) -> float:
-    """How far a shape is from the wanted size, and, an eighth as important, from the usual proportion."""
-    aspect = arch.hidden / arch.layer_count
-    return 8 * abs(total_parameters(arch) / parameters - 1) + abs(aspect / _usual_aspect(parameters) - 1)
-
-
-def _usual_aspect(parameters: float) -> float:
-    """Width over depth of published decoders of a size: GPT-2 small 64, Llama 7B 128, Llama 3.1 405B 130."""
-    return 128 * min(1.6, math.pow(parameters / 7e9, 0.16))
-
-
-def _llama_like(parameters: float, heads: int, head_dim: int) -> Architecture | None:
-    """The shape of this width whose depth comes nearest to the wanted size; None if one layer is already too much."""
-    hidden = heads * head_dim
-    step = 256 if hidden >= 1_024 else 64
-    ffn = max(step, round(hidden * 8 / 3 / step) * step)
-    layer = Layer(Attention(heads, heads // 4 if parameters > 3e9 else heads, head_dim), Mlp(ffn, gated=True))
-    vocab = GENERIC_VOCAB if parameters >= 3e7 else SMALL_VOCAB
-
-    def shape(layers: int) -> Architecture:
-        return Architecture("generic", hidden, vocab, ((layer, layers),), tied=parameters < 1e9)
-
-    one, two = total_parameters(shape(1)), total_parameters(shape(2))
-    layers = round((parameters - one) / (two - one)) + 1
-    if layers < 1:
-        return shape(1) if hidden == head_dim else None
-    return shape(layers)

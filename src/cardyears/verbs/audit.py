@@ -6,21 +6,27 @@ missing follows from C = 6·N·D and device-hours = devices · wall-hours; what 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
 
 from cardyears.answer.claims import Plausibility, implied_mfu, judge_share
+from cardyears.answer.verdict import Verdict
 from cardyears.base.errors import BadInput
 from cardyears.base.interval import Interval
-from cardyears.base.text import Text, Value
+from cardyears.base.text import N_, Text, Value
 from cardyears.base.units import HOUR
 from cardyears.catalogue.find import find
 from cardyears.catalogue.load import Catalogue
 from cardyears.machine.device import Device
 from cardyears.question.claim import ClaimText
+from cardyears.question.question import Question
 from cardyears.resolve.devices import device as to_device
+from cardyears.resolve.models import checked
 from cardyears.resolve.prices import rent
+from cardyears.verbs.inverse import least_memory
+from cardyears.work.params import active_parameters
 
 FLOP_PER_PARAMETER_AND_TOKEN = 6
 """Forward 2, backward 4 (kaplan-2020, section 2.1); what a claim without a shape can be held to."""
@@ -50,12 +56,18 @@ class Audit(msgspec.Struct, frozen=True):
 
 def audit(said: ClaimText, catalogue: Catalogue) -> Audit:
     """The implied FLOP and MFU of a claim, and every figure in it that contradicts another."""
+    said, named = _with_model(said, catalogue)
     flop, origin = _flop(said)
+    device_s = _device_seconds(said)
+    if flop is None and device_s is None and said.memory_bytes is None:
+        raise BadInput(
+            Text("The claim says too little to check."),
+            Text("Give parameters and tokens (or FLOP), and a device with device-hours or wall-hours."),
+        )
     one = None
     if said.device is not None:
         key = find(said.device, catalogue.accelerators, "devices").key
         one = to_device(key, catalogue.accelerators[key])
-    device_s = _device_seconds(said)
     usual, mfu, word, usual_s = None, None, None, None
     if one is not None and one.training_dtype is not None and flop is not None:
         row = catalogue.shares.get(one.family, catalogue.shares["all"])
@@ -64,24 +76,56 @@ def audit(said: ClaimText, catalogue: Catalogue) -> Audit:
         if device_s is not None:
             mfu = Interval(*(implied_mfu(part, 1, peak, device_s) for part in (flop.low, flop.mid, flop.high)))
             word = judge_share(mfu.mid, usual)
-    if flop is None and device_s is None:
-        raise BadInput(
-            Text("The claim says too little to check."),
-            Text("Give parameters and tokens (or FLOP), and a device with device-hours or wall-hours."),
-        )
-    return Audit(
-        said,
-        flop,
-        origin,
-        one,
-        device_s,
-        mfu,
-        word,
-        usual,
-        usual_s,
-        tuple(_findings(said, flop, one, catalogue)),
-        _why(word, mfu, usual, usual_s, one),
+    wrong = (*_about_flop(said, flop), *_about_memory(said, named, catalogue))
+    if wrong and (word is None or word.verdict is not Verdict.NO):
+        word = Plausibility.CONTRADICTORY
+    findings = (*wrong, *_findings(said, flop, one, catalogue))
+    why = _why(word, mfu, usual, usual_s, one) if mfu is not None or not wrong else wrong[0]
+    return Audit(said, flop, origin, one, device_s, mfu, word, usual, usual_s, findings, why)
+
+
+def _with_model(said: ClaimText, catalogue: Catalogue) -> tuple[ClaimText, str | None]:
+    """The claim with the parameters and tokens of the model that its sentence names, where it gives none itself."""
+    words = f" {_plain(said.text)} "
+    names = (
+        (len(name), key)
+        for key, row in catalogue.models.items()
+        for name in map(_plain, (row.name, *row.aliases, *row.stands_for))
+        if f" {name} " in words
     )
+    _, key = max(names, default=(0, None))
+    row = None if key is None else catalogue.models[key]
+    if key is None or row is None or row.shape is None:
+        return said, None
+    arch = checked(row.name, row.shape)
+    params = said.params if said.params is not None else active_parameters(arch)
+    tokens = said.tokens if said.tokens is not None else row.tokens
+    return msgspec.structs.replace(said, params=params, tokens=tokens), key
+
+
+def _plain(name: str) -> str:
+    """Words and numbers with single spaces: "GPT-3" and "gpt 3" are one."""
+    return " ".join(re.findall(r"[a-z]+|\d+(?:\.\d+)*", name.casefold()))
+
+
+def _about_memory(said: ClaimText, key: str | None, catalogue: Catalogue) -> Iterator[Text]:
+    """A claimed memory that is below what the leanest way takes."""
+    if said.memory_bytes is None or key is None:
+        return
+    least = list(least_memory(Question(model=key), catalogue))
+    leanest = min(least, key=lambda one: one.need.mid)
+    if said.memory_bytes < leanest.need.low:
+        whole = next(one for one in least if one.method == "full")
+        yield Text(
+            "it says {said:bytes}; the leanest way, {recipe:word}, takes {need:bytes}, and all weights {whole:bytes}",
+            said=said.memory_bytes,
+            recipe=METHODS[leanest.method],
+            need=leanest.need,
+            whole=whole.need.mid,
+        )
+
+
+METHODS = {"full": N_("all weights"), "lora": N_("LoRA"), "qlora": N_("QLoRA")}
 
 
 def _flop(said: ClaimText) -> tuple[Interval | None, Text]:
@@ -105,7 +149,6 @@ def _device_seconds(said: ClaimText) -> float | None:
 
 def _findings(said: ClaimText, flop: Interval | None, one: Device | None, catalogue: Catalogue) -> Iterator[Text]:
     """Each figure of the claim beside what follows from the others."""
-    yield from _about_flop(said, flop)
     yield from _about_hours(said)
     if flop is not None and one is not None and one.training_dtype is not None:
         peak = one.peak(one.training_dtype).value
@@ -214,4 +257,6 @@ def _why(
         )
     if one is None:
         return Text("it names no device, so only its FLOP can be said")
-    return Text("no source gives {device} a peak rate, or the claim gives no FLOP", device=one.name)
+    if one.training_dtype is None:
+        return Text("no source gives {device} a peak rate", device=one.name)
+    return Text("it gives neither FLOP nor parameters and tokens")

@@ -13,10 +13,11 @@ from cardyears.case import Assumption
 from cardyears.catalogue.load import Catalogue
 from cardyears.question.question import Question
 from cardyears.resolve.defaults import Assumed
+from cardyears.resolve.generic import Build
 from cardyears.resolve.models import Model, model
 from cardyears.resolve.resolve import sequence_length, token_count
 from cardyears.work.architecture import Architecture
-from cardyears.work.flops import conventions, forward_flop, model_flop
+from cardyears.work.flops import conventions, forward_flop, model_flop, recomputed_flop
 from cardyears.work.params import (
     active_parameters,
     embedding_parameters,
@@ -70,6 +71,8 @@ class FlopCount(msgspec.Struct, frozen=True):
     """Per token, forward, by part."""
     per_token: float
     total: float
+    passes: Ledger
+    """Per trained token: forward, backward, and what full recomputation would add."""
     conventions: Mapping[str, float]
     """Per trained token."""
     matmul: float
@@ -77,10 +80,10 @@ class FlopCount(msgspec.Struct, frozen=True):
     assumptions: tuple[Assumption, ...]
 
 
-def count_parameters(name: str, catalogue: Catalogue) -> ParameterCount:
+def count_parameters(question: Question, catalogue: Catalogue) -> ParameterCount:
     """Parameters by part, exact; `MissingFigure` for an undisclosed model."""
     assumed = Assumed({})
-    found = model(name, catalogue, assumed)
+    found = model(question.model, catalogue, assumed, Build(**question.build))
     arch = _shape(found)
     row = catalogue.models.get(found.key)
     return ParameterCount(
@@ -101,18 +104,23 @@ def count_parameters(name: str, catalogue: Catalogue) -> ParameterCount:
 def count_flop(question: Question, catalogue: Catalogue) -> FlopCount:
     """FLOP per token and in all, by part and restated in every convention."""
     assumed = Assumed(question.assume)
-    found = model(question.model, catalogue, assumed)
+    found = model(question.model, catalogue, assumed, Build(**question.build))
     arch = _shape(found)
     seq, tokens = sequence_length(question, found, assumed), token_count(question, found, assumed)
     per_token = float(model_flop(arch, seq))
+    forward = forward_flop(arch, seq)
+    passes = Ledger(
+        forward=forward.total, backward=per_token - forward.total, recompute=recomputed_flop(arch, seq) - per_token
+    )
     return FlopCount(
         found.name,
         found.key,
         tokens,
         seq,
-        forward_flop(arch, seq),
+        forward,
         per_token,
         per_token * tokens,
+        passes,
         {name: float(value) for name, value in conventions(arch, seq).items()},
         matmul_parameters(arch),
         total_parameters(arch),

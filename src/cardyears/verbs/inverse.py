@@ -20,6 +20,7 @@ from cardyears.layout.layout import Layout
 from cardyears.question.hardware import MOST_DEVICES, HardwareText
 from cardyears.question.question import Question
 from cardyears.resolve.defaults import Assumed
+from cardyears.resolve.generic import Build
 from cardyears.resolve.models import model
 from cardyears.resolve.resolve import MEMORY_SPREAD, resolve, sequence_length
 from cardyears.work.state import RECIPES, Training
@@ -87,13 +88,13 @@ def need(question: Question, catalogue: Catalogue) -> Need:
         key=lambda option: (option.judgement.cost.mid if option.judgement.cost else math.inf, option.devices)
     )
     assumptions = in_budget[0].case.assumptions if in_budget else ()
-    memory = tuple(_least_memory(question, catalogue))
+    memory = tuple(least_memory(question, catalogue))
     return Need(question, tuple(in_budget), memory, len(list(_on_sale(catalogue))), assumptions)
 
 
-def _least_memory(question: Question, catalogue: Catalogue) -> Iterator[LeastMemory]:
+def least_memory(question: Question, catalogue: Catalogue) -> Iterator[LeastMemory]:
     """Everything recomputed and the loss in chunks, by method; nothing for a model without a shape of its own."""
-    found = model(question.model, catalogue, Assumed(question.assume))
+    found = model(question.model, catalogue, Assumed(question.assume), Build(**question.build))
     if found.architecture is None or found.readings:
         return
     assumed = Assumed(question.assume)
@@ -154,6 +155,9 @@ def instead(question: Question, catalogue: Catalogue) -> Instead:
     if question.hardware is None:
         raise BadInput(Text("No hardware was named."), Text('Name it, such as --on "RTX 4070 Ti".'))
     case = resolve(msgspec.structs.replace(question, model=ANY_MODEL), catalogue)
+    # What was assumed of the model that stands in for all is no assumption of theirs.
+    kept = tuple(one for one in case.assumptions if one.key not in ("model", "seq_len", "tokens"))
+    case = msgspec.structs.replace(case, assumptions=kept)
     found = alternatives(case)
     return Instead(
         case,

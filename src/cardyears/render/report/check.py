@@ -178,11 +178,11 @@ def _memory(page: Page, answer: Answer, *, explained: bool) -> None:
         return
     page.heading(
         Text(
-            "Memory of one device: {need:bytes} against {have:bytes}, micro-batch {b:integer}, {recompute:word}",
+            "Memory of one device: {need:bytes} of {have:bytes} ({have:gib}); micro-batch {b:integer}, {how:word}",
             need=memory.required.mid,
             have=memory.available,
             b=memory.layout.micro_batch,
-            recompute=RECOMPUTE[memory.layout.recompute],
+            how=RECOMPUTE[memory.layout.recompute],
         )
     )
     ordered = sorted(((name, float(value)) for name, value in memory.ledger.items()), key=lambda line: -line[1])

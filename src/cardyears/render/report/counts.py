@@ -8,6 +8,12 @@ from cardyears.render.page import Page, Titles
 from cardyears.render.report.explain import assumption_rows
 from cardyears.verbs.count import CONVENTION, CONVENTIONS, FlopCount, ParameterCount
 
+PASSES = {
+    "forward": N_("forward, per token"),
+    "backward": N_("backward, per token"),
+    "recompute": N_("full recomputation would add"),
+}
+
 
 def params(count: ParameterCount, page: Page, *, explained: bool = False, titles: Titles = None) -> None:
     """Parameters by part and in total."""
@@ -83,6 +89,7 @@ def flops(count: FlopCount, page: Page, *, explained: bool = False, titles: Titl
         ),
         indent=2,
     )
+    page.rows([page.say(PASSES[name]), page.say(Text("{x:flop}", x=value))] for name, value in count.passes.items())
     page.heading(N_("Forward, by part (FLOP per token)"))
     page.ledger({name: float(value) for name, value in count.forward.items()}, LINES, "number")
     page.heading(N_("The same run as others count it"))

@@ -12,6 +12,8 @@ WORDS = {
     "high": N_("High, but possible"),
     "plausible": N_("Plausible"),
     "low": N_("Low: more hours than the work takes"),
+    "overstated": N_("Overstated"),
+    "contradictory": N_("Contradictory"),
     "unknown": N_("Cannot be judged"),
 }
 
