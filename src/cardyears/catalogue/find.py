@@ -19,6 +19,8 @@ from cardyears.base.errors import AmbiguousName, UnknownName, listed, shown
 from cardyears.base.text import Text
 
 LONGEST = 200
+SHORTEST = 2
+"""Letters and digits of the shortest query that may be a part of a name: "5" means nothing, "T4" does."""
 LISTED = frozenset({"models", "devices", "runs", "prices", "sources"})
 """What has a command of its own that lists it."""
 
@@ -189,6 +191,8 @@ def _has(spaced: str, words: Sequence[str]) -> bool:
 
 def _numbers_whole(name: Sequence[str], words: Sequence[str]) -> bool:
     """Whether each word that is a number alone is a word of the name or ends one: "6" is in no "6B" and no "3.6"."""
+    if len("".join(words)) < SHORTEST:
+        return False
     numbers = [re.escape(word) for word in words if word.replace(".", "").isdigit()]
     return all(any(re.search(rf"(?<![\d.]){number}$", word) for word in name) for number in numbers)
 
