@@ -10,11 +10,12 @@ from collections.abc import Iterable
 
 import msgspec
 
-from cardyears.answer.judgement import Judgement, judge
+from cardyears.answer.judgement import Judgement, attained, judge, useful_devices
 from cardyears.answer.verdict import Verdict
 from cardyears.base.interval import Interval
 from cardyears.base.text import Text
 from cardyears.case import Candidate, Case, Method, Workload
+from cardyears.estimate import campaign
 from cardyears.work.flops import finetune_flop, model_flop
 from cardyears.work.params import lora_parameters, total_parameters
 from cardyears.work.state import RECIPES, Recipe, Training
@@ -61,10 +62,13 @@ def alternatives(case: Case) -> list[Alternative]:
 def largest(case: Case, candidates: Iterable[Candidate], method: Method, recipe: Recipe) -> list[Alternative]:
     """The largest candidate that probably works, and the largest that surely does if it is another."""
     kept: list[Alternative] = []
+    training = Training(method, recipe, case.workload.training.rank)
     for candidate in candidates:
-        if _cannot_fit(case, candidate, Training(method, recipe, case.workload.training.rank)):
+        if _cannot_fit(case, candidate, training, surely=bool(kept)):
             continue
         tried = instead_case(case, candidate, method, recipe)
+        if _too_slow(tried):
+            continue
         judged = judge(tried)
         verdict = _passing(judged)
         if verdict is None or judged.time is None or judged.memory is None:
@@ -77,11 +81,18 @@ def largest(case: Case, candidates: Iterable[Candidate], method: Method, recipe:
     return kept
 
 
-def _cannot_fit(case: Case, candidate: Candidate, training: Training) -> bool:
-    """Whether the state alone, spread over all devices, is more than they have: this spares the whole ledger."""
-    low = case.memory_spread[training.method].low
+def _cannot_fit(case: Case, candidate: Candidate, training: Training, *, surely: bool) -> bool:
+    """Whether the state alone, spread over all devices, is more than they (surely) have: a bound before the ledger."""
+    spread = case.memory_spread[training.method]
     held = float(training.state(candidate.architecture).total) / case.cluster.count
-    return held * low > case.cluster.device.memory.value * case.usable_share
+    needed = held * (spread.high if surely else spread.mid)
+    return needed > case.cluster.device.memory.value * case.usable_share
+
+
+def _too_slow(case: Case) -> bool:
+    """Whether the middle of the estimate is beyond the time allowed: a bound before the ledger."""
+    rate = attained(case)
+    return rate is None or campaign.training_time(case.workload.flop.mid, rate.mid, useful_devices(case)) > case.seconds
 
 
 def _passing(judged: Judgement) -> Verdict | None:
