@@ -20,6 +20,7 @@ from cardyears.work.flops import forward_flop, model_flop
 from cardyears.work.params import matmul_parameters, total_parameters
 from golden import counted, table
 from oracle.measure import BATCH, Counted, attended_pairs, count
+from oracle.measure import total_parameters as measured_total
 from oracle.sampled import FAMILIES, FLOP_LENGTH, MASK_LENGTH, WINDOWED, Config, draw
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of the oracle are not ours
@@ -62,6 +63,12 @@ def compare(config: Config, theirs: Counted, length: int) -> None:
 def test_a_random_architecture_has_the_parameters_and_flop_of_the_published_implementation(family: str) -> None:
     config = drawn(family)
     compare(config, count(config, length=FLOP_LENGTH), FLOP_LENGTH)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_golden_total_is_what_the_published_implementation_holds(name: str) -> None:
+    line = TABLE[name]
+    assert measured_total(line["config"]) == line["parameters"]
 
 
 @pytest.mark.parametrize("family", WINDOWED)

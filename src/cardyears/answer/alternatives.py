@@ -17,7 +17,7 @@ from cardyears.base.text import Text
 from cardyears.case import Candidate, Case, Method, Workload
 from cardyears.estimate import campaign
 from cardyears.work.flops import finetune_flop, model_flop
-from cardyears.work.params import lora_parameters, total_parameters
+from cardyears.work.params import active_lora_parameters, total_parameters
 from cardyears.work.state import RECIPES, Recipe, Training
 
 PER_METHOD = 2
@@ -132,7 +132,7 @@ def workload(candidate: Candidate, training: Training, tokens: float, seq_len: i
     """What training a known shape on so many tokens amounts to."""
     arch = candidate.architecture
     per_token = (
-        finetune_flop(arch, seq_len, lora_parameters(arch, training.rank))
+        finetune_flop(arch, seq_len, active_lora_parameters(arch, training.rank))
         if training.adapters
         else model_flop(arch, seq_len)
     )

@@ -179,6 +179,7 @@ def flops(count: FlopCount) -> results.Flops:
         convention=CONVENTION,
         conventions=count.conventions,
         parts={name: float(value) for name, value in count.forward.items()},
+        uncounted_flop={name: float(value) for name, value in count.uncounted.items()},
         passes_flop={name: float(value) for name, value in count.passes.items()},
         assumptions=assumptions(count.assumptions),
     )

@@ -204,6 +204,8 @@ class Flops(Result, frozen=True, kw_only=True):
     """FLOP per token, forward."""
     passes_flop: Mapping[str, float]
     """Per trained token: forward, backward, and what full recomputation adds."""
+    uncounted_flop: Mapping[str, float]
+    """FLOP per token, forward, in no total: norms, multi-token-prediction layers."""
     assumptions: list[AssumptionResult]
 
 

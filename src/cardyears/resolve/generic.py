@@ -95,7 +95,7 @@ def _usual_aspect(parameters: float) -> float:
 
 def _llama_like(parameters: float, hidden: int, build: Build) -> Architecture | None:
     """The shape of this width whose depth comes nearest to the wanted size; None if one layer is already too much."""
-    heads = build.heads or max(1, hidden // _head_dim(parameters))
+    heads = build.heads or _dividing(hidden, max(1, hidden // _head_dim(parameters)))
     if hidden % heads:
         raise Contradiction(
             Text("{heads:integer} heads do not divide a width of {width:integer}.", heads=heads, width=hidden),
@@ -115,6 +115,11 @@ def _llama_like(parameters: float, hidden: int, build: Build) -> Architecture | 
     one, two = total_parameters(shape(1)), total_parameters(shape(2))
     layers = round((parameters - one) / (two - one)) + 1
     return shape(layers) if layers >= 1 else shape(1) if build.width or hidden <= _head_dim(parameters) else None
+
+
+def _dividing(hidden: int, likely: int) -> int:
+    """The number of heads next below the likely one that divides the width."""
+    return next(heads for heads in range(likely, 0, -1) if hidden % heads == 0)
 
 
 def _with_experts(arch: Architecture, count: int) -> Architecture:

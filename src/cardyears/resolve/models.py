@@ -139,6 +139,11 @@ def checked(name: str, shape: ShapeRow) -> Architecture:
             ),
             Text("Mend top_k."),
         )
+    if shape.experts and not shape.expert_ffn:
+        raise Contradiction(
+            Text("{name}: {n:integer} experts have no width.", name=name, n=shape.experts),
+            Text("Give expert_ffn, the width of one expert."),
+        )
     return architecture(name, shape)
 
 
@@ -199,7 +204,9 @@ def is_path(name: str) -> bool:
     if name.endswith((".toml", ".json")) or name.startswith(_PATHS) or name in (".", "..", "~"):
         return True
     try:
-        return ("/" in name or "\\" in name) and Path(name).exists()
+        if "/" in name or "\\" in name:
+            return Path(name).exists()
+        return (Path(name) / "config.json").is_file()
     except (OSError, ValueError):  # too long for a path, or with a zero byte
         return False
 

@@ -20,7 +20,7 @@ from cardyears.resolve.generic import Build
 from cardyears.resolve.models import Model, candidates, model
 from cardyears.resolve.prices import rent
 from cardyears.work.flops import finetune_flop, model_flop
-from cardyears.work.params import lora_parameters, total_parameters
+from cardyears.work.params import active_lora_parameters, total_parameters
 from cardyears.work.state import RECIPES, Training
 
 _TRAINED, _ADAPTED = Interval(0.79, 1.0, 1.60), Interval(0.89, 1.0, 1.62)
@@ -99,7 +99,7 @@ def workload(question: Question, found: Model, assumed: Assumed) -> Workload:
     assert arch is not None  # a row without readings has a shape: the schema's check
     tokens = token_count(question, found, assumed)
     per_token = (
-        finetune_flop(arch, seq_len, lora_parameters(arch, training.rank))
+        finetune_flop(arch, seq_len, active_lora_parameters(arch, training.rank))
         if training.adapters
         else model_flop(arch, seq_len)
     )

@@ -17,7 +17,7 @@ from cardyears.resolve.generic import Build
 from cardyears.resolve.models import Model, model
 from cardyears.resolve.resolve import sequence_length, token_count
 from cardyears.work.architecture import Architecture
-from cardyears.work.flops import conventions, forward_flop, model_flop, recomputed_flop
+from cardyears.work.flops import conventions, forward_flop, model_flop, recomputed_flop, uncounted_flop
 from cardyears.work.params import (
     active_parameters,
     embedding_parameters,
@@ -73,6 +73,8 @@ class FlopCount(msgspec.Struct, frozen=True):
     total: float
     passes: Ledger
     """Per trained token: forward, backward, and what full recomputation would add."""
+    uncounted: Ledger
+    """Per token, forward: norms and multi-token-prediction layers, which are in no total."""
     conventions: Mapping[str, float]
     """Per trained token."""
     matmul: float
@@ -121,6 +123,7 @@ def count_flop(question: Question, catalogue: Catalogue) -> FlopCount:
         per_token,
         per_token * tokens,
         passes,
+        uncounted_flop(arch, seq),
         {name: float(value) for name, value in conventions(arch, seq).items()},
         matmul_parameters(arch),
         total_parameters(arch),

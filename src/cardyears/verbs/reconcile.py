@@ -24,11 +24,11 @@ from cardyears.work.params import total_parameters
 from cardyears.work.state import RECIPES, Training, full_state
 
 TOLERANCE = 0.02
-"""Published figures are rounded; two per cent tells 107 from 110 GB."""
+"""Published figures are rounded to two or three digits; more would find a reading for any figure."""
 READINGS_SHOWN = 5
-BATCHES = (1, 2, 4, 8, 16, 32)
-LENGTHS = (512, 1_024, 2_048, 4_096, 8_192)
-SHARDS = (2, 4, 8, 16)
+SIZES = ((1, 2_048), (1, 4_096), (2, 2_048), (4, 2_048), (8, 2_048))
+"""Batch and length of the examples that pages and tools give; with all of them any figure would have a reading."""
+SHARDS = (8,)
 
 _WEIGHTS = (
     (N_("weights alone in fp32"), 4.0),
@@ -92,7 +92,7 @@ def _readings(figure: float, ways: list[Way]) -> list[Reading]:
     """The readings of one figure: the commonest ways first, of each the nearest; GB meant as GiB last."""
     found: dict[tuple[bool, tuple[Text, ...]], tuple[int, float, Reading]] = {}
     for slip, wanted in ((False, figure), (True, figure * GIB / GB)):
-        for way in ways:
+        for way in (one for one in ways if not (slip and one.size)):
             miss = abs(way.bytes / wanted - 1)
             key = (slip, way.assumptions)
             rank = way.oddness + 2 * slip
@@ -111,10 +111,13 @@ def ways_to_count(arch: Architecture) -> Iterator[Way]:
         state = float(full_state(arch, recipe).total)
         labels = (Text(N_("state alone, no activations")), Text(recipe.label))
         yield Way(state, labels, oddness=_ODD_RECIPES.get(recipe.key, 2))
-        for shards in SHARDS:
-            sharded = Text("sharded over {n:integer} devices (ZeRO-3)", n=shards)
-            yield Way(state / shards, (*labels, sharded), oddness=1 + _ODD_RECIPES.get(recipe.key, 2))
-    for training in (*(Training("full", recipe) for recipe in RECIPES.values()), Training("lora"), Training("qlora")):
+    state = float(full_state(arch, RECIPES["adamw"]).total)
+    labels = (Text(N_("state alone, no activations")), Text(RECIPES["adamw"].label))
+    for shards in SHARDS:
+        sharded = Text("sharded over {n:integer} devices (ZeRO-3)", n=shards)
+        yield Way(state / shards, (*labels, sharded), oddness=1)
+    everything = (Training("full", RECIPES[key]) for key in _ODD_RECIPES)
+    for training in (*everything, Training("lora"), Training("qlora")):
         yield from _whole(arch, training)
 
 
@@ -124,7 +127,6 @@ _METHODS = {"lora": N_("LoRA, rank 16, 16-bit base"), "qlora": N_("QLoRA, rank 1
 _RECOMPUTES: tuple[tuple[Recompute, AttentionKernel, str], ...] = (
     ("full", "flash", N_("full recomputation")),
     ("none", "flash", N_("no recomputation")),
-    ("selective", "flash", N_("selective recomputation")),
     ("none", "eager", N_("no recomputation, eager attention")),
 )
 
@@ -135,9 +137,8 @@ def _whole(arch: Architecture, training: Training) -> Iterator[Way]:
     odd_method = 0 if training.adapters else _ODD_RECIPES.get(training.recipe.key, 2)
     for odd_recompute, (recompute, kernel, label) in enumerate(_RECOMPUTES):
         layout = Layout(recompute=recompute, kernel=kernel)
-        for seq_len in LENGTHS:
-            for odd_batch, batch in enumerate(BATCHES):
-                total = float(memory(arch, training, layout, seq_len, micro_batch=float(batch)).total)
-                size = Text("{b:integer} × {t:integer} tokens", b=batch, t=seq_len)
-                assumptions = (Text(N_("everything at the peak")), method, Text(label))
-                yield Way(total, assumptions, size, odd_method + odd_recompute // 2 + odd_batch)
+        for odd_size, (batch, seq_len) in enumerate(SIZES):
+            total = float(memory(arch, training, layout, seq_len, micro_batch=float(batch)).total)
+            size = Text("{b:integer} × {t:integer} tokens", b=batch, t=seq_len)
+            assumptions = (Text(N_("everything at the peak")), method, Text(label))
+            yield Way(total, assumptions, size, odd_method + odd_recompute // 2 + odd_size)

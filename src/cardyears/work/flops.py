@@ -21,8 +21,6 @@ TRAINING_PER_FORWARD = 3
 """The backward pass costs two forward passes: gradients of inputs and of weights."""
 FROZEN_PER_FORWARD = 2
 """A frozen weight needs the gradient of its input only."""
-FLASH_BACKWARD_PER_FORWARD = 2.5
-"""FlashAttention recomputes QKᵀ in its backward pass (Dao 2022): five products against two."""
 
 
 def head_flop(arch: Architecture) -> float:
@@ -117,6 +115,30 @@ def recomputed_flop(arch: Architecture, seq_len: Scalar) -> Flop:
     1433.9...
     """
     return model_flop(arch, seq_len) + forward_flop(arch, seq_len).total - head_flop(arch)
+
+
+NORM_FLOP_PER_ELEMENT = 4
+"""Square, add, times the reciprocal root, times the scale."""
+
+
+def uncounted_flop(arch: Architecture, seq_len: Scalar) -> Ledger:
+    """FLOP per token, forward, that no convention counts: norms, and multi-token-prediction layers with their head.
+
+        norms       4·h for each norm
+        prediction  2·N_matmul of each such layer + its attention core + 2·h·V
+
+    Source: chinchilla-2022 app. F, which leaves norms out; deepseek-v3-2024, 2.2.
+
+    >>> uncounted_flop(GPT2_SMALL, 1_024)["norms"]
+    76800.0
+    """
+    norms = sum(times * layer.norms for layer, times in arch.each_kind()) + arch.final_norm
+    prediction: Scalar = 0.0
+    for layer, times in arch.prediction:
+        weights = sum(linear.used * linear.weights for linear in layer_linears(layer, arch.hidden))
+        core = layer.mixer.core_flop(seq_len, causal=False)
+        prediction = prediction + times * (FORWARD_PER_WEIGHT * weights + core + head_flop(arch))
+    return Ledger(norms=float(NORM_FLOP_PER_ELEMENT * arch.hidden * norms), prediction=prediction)
 
 
 def conventions(arch: Architecture, seq_len: Scalar) -> dict[str, Scalar]:

@@ -7,7 +7,7 @@ training recipe and no hardware.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Literal
 
@@ -186,24 +186,39 @@ def lora_parameters(
     >>> int(lora_parameters(GPT2_SMALL, 8, "attention", fused=(qkv,)))
     442368
     """
-    adapted = ADAPTED.get(targets)
+    groups = _adapted_groups(arch, ADAPTED.get(targets), fused)
+    return float(sum(times * _adapter(group, rank) for group, times in groups))
+
+
+@lru_cache(maxsize=4096)
+def active_lora_parameters(arch: Architecture, rank: int) -> float:
+    """Parameters of the adapters that one token passes through: those of its own experts only.
+
+    >>> active_lora_parameters(LLAMA2_7B, 16) == lora_parameters(LLAMA2_7B, 16)
+    True
+    """
+    groups = _adapted_groups(arch, None, ())
+    return float(sum(times * _adapter(group, rank) * _share_used(group[0]) for group, times in groups))
+
+
+def _share_used(linear: Linear) -> float:
+    """Share of the copies of a matrix that one token visits; 1 for one that is shared and visited again."""
+    return min(1.0, linear.used / linear.held)
+
+
+def _adapted_groups(
+    arch: Architecture, adapted: frozenset[str] | None, fused: tuple[tuple[str, ...], ...]
+) -> Iterator[tuple[list[Linear], int]]:
+    """Matrices that share one adapter, and how many layers hold such a group."""
     fused = (*STACKED, *fused, *(FUSED[group] for group in arch.fused))
-    layers = (
-        times * _adapters(layer_linears(layer, arch.hidden), rank, adapted, fused) for layer, times in arch.each_kind()
-    )
-    return float(sum(layers) + _adapters(arch.beside, rank, adapted, fused))
-
-
-def _adapters(
-    linears: Iterable[Linear], rank: int, adapted: frozenset[str] | None, fused: tuple[tuple[str, ...], ...]
-) -> int:
-    """Parameters of the adapters of one layer: of each matrix, or of each fused group."""
-    groups: dict[tuple[str, ...], list[Linear]] = {}
-    for linear in linears:
-        if adapted is None or linear.part in adapted:
-            own = (f"{linear.part}.{linear.name}",)
-            groups.setdefault(next((names for names in fused if own[0] in names), own), []).append(linear)
-    return sum(_adapter(group, rank) for group in groups.values())
+    layers = ((layer_linears(layer, arch.hidden), times) for layer, times in arch.each_kind())
+    for linears, times in (*layers, (arch.beside, 1)):
+        groups: dict[tuple[str, ...], list[Linear]] = {}
+        for linear in linears:
+            if adapted is None or linear.part in adapted:
+                own = (f"{linear.part}.{linear.name}",)
+                groups.setdefault(next((names for names in fused if own[0] in names), own), []).append(linear)
+        yield from ((group, times) for group in groups.values())
 
 
 def _adapter(group: list[Linear], rank: int) -> int:

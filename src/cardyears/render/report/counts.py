@@ -8,6 +8,7 @@ from cardyears.render.page import Page, Titles
 from cardyears.render.report.explain import assumption_rows
 from cardyears.verbs.count import CONVENTION, CONVENTIONS, FlopCount, ParameterCount
 
+UNCOUNTED = {"norms": N_("norms (in no total)"), "prediction": N_("multi-token-prediction layers (in no total)")}
 PASSES = {
     "forward": N_("forward, per token"),
     "backward": N_("backward, per token"),
@@ -92,6 +93,14 @@ def flops(count: FlopCount, page: Page, *, explained: bool = False, titles: Titl
     page.rows([page.say(PASSES[name]), page.say(Text("{x:flop}", x=value))] for name, value in count.passes.items())
     page.heading(N_("Forward, by part (FLOP per token)"))
     page.ledger({name: float(value) for name, value in count.forward.items()}, LINES, "number")
+    page.rows(
+        (
+            [page.say(UNCOUNTED[name]), page.say(Text("{x:number}", x=value))]
+            for name, value in count.uncounted.items()
+            if value
+        ),
+        right=(1,),
+    )
     page.heading(N_("The same run as others count it"))
     ours = count.conventions[CONVENTION]
     page.rows(

@@ -108,6 +108,8 @@ def _resources(answer: Answer) -> Iterator[Equation]:
 
 def assumption_rows(page: Page, used: tuple[Assumption, ...]) -> None:
     """Each assumption with its value, kind, reason and source; how to replace it."""
+    if not used:
+        return
     page.heading(N_("Assumptions (replace one with --assume KEY=VALUE, or its own option)"))
     page.rows(
         (

@@ -32,10 +32,29 @@ def shape_toml(config: Mapping[str, Json], name: str) -> str:
     for key in NEEDED:
         value = _whole(config, key)
         lines.append(f"{key} = {value}" if value else f"{key} = 0  # {_WHAT[key]}: fill it in")
-    lines += [f"{key} = {value}" for key in OPTIONAL if (value := _whole(config, key))]
+    found = {key: value for key in OPTIONAL if (value := _whole(config, key))}
+    if "experts" in found:  # a config without a width of its own for experts means the MLP's
+        found.setdefault("expert_ffn", _whole(config, "ffn") or 0)
+        found.setdefault("top_k", 1)
+    lines += [f"{key} = {value}" for key, value in found.items()]
     tied = config.get("tie_word_embeddings")
     lines.append(f"tied = {'true' if tied is True else 'false'}")
-    return "\n".join([*lines, MORE])
+    return "\n".join([*lines, *_latent(config), MORE])
+
+
+_LATENT = {
+    "q_rank": "q_lora_rank",
+    "kv_rank": "kv_lora_rank",
+    "rope_dim": "qk_rope_head_dim",
+    "nope_dim": "qk_nope_head_dim",
+    "value_dim": "v_head_dim",
+}
+
+
+def _latent(config: Mapping[str, Json]) -> list[str]:
+    """The line of multi-head latent attention, if the config has its ranks."""
+    sizes = [f"{key} = {value}" for key, name in _LATENT.items() if (value := _whole(config, name))]
+    return [f"latent = {{ {', '.join(sizes)} }}"] if _whole(config, "kv_lora_rank") else []
 
 
 _WHAT = {

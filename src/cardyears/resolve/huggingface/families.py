@@ -122,7 +122,7 @@ def decoder_config(raw: Mapping[str, Json], file: str) -> Mapping[str, Json]:
 
 def model_type(text: Mapping[str, Json], raw: Mapping[str, Json], file: str) -> str:
     """The name of a family that is known; `UnknownName` names the nearest and shows the config as a shape."""
-    said = [kind for kind in (text.get("model_type"), raw.get("model_type")) if isinstance(kind, str) and kind]
+    said = [kind for kind in (text.get("model_type"), raw.get("model_type")) if isinstance(kind, str) and kind][:1]
     for kind in said:
         name = SAME.get(kind.lower(), kind)
         if name in FAMILIES:
