@@ -35,7 +35,7 @@ def has(quantity: Any, dimension: str) -> bool:
 
 @pytest.fixture(autouse=True)
 def _constants_with_units(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cardyears.estimate.campaign.YEAR", YEAR * units.second)
+    monkeypatch.setattr(campaign, "YEAR", YEAR * units.second)
     monkeypatch.setattr("cardyears.machine.energy.KWH", KWH * units.joule)
     monkeypatch.setattr("cardyears.machine.energy.HOUR", HOUR * units.second)
 

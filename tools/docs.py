@@ -16,6 +16,7 @@ import ast
 import contextlib
 import io
 import json
+import math
 import os
 import re
 import shlex
@@ -33,6 +34,9 @@ from cardyears.base.text import ENGLISH
 from cardyears.catalogue.load import load
 from cardyears.cli.main import COMMANDS, run
 from cardyears.resolve.resolve import MEMORY_SPREAD
+from cardyears.validate.compare import compared, errors
+from cardyears.validate.read import problems
+from cardyears.validate.runs import load_runs
 from cardyears.work.state import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -192,6 +196,37 @@ def _equation(file: str, prefix: str, node: ast.FunctionDef) -> Equation:
     return Equation(file, prefix + node.name, says, lines, sourced[1].rstrip(".") if sourced else "")
 
 
+TABLES: Mapping[str, str] = {
+    "narayanan-et-al-2021-1": "Narayanan 2021, table 1",
+    "llama-3-herd-models-4": "Llama 3 405B, table 4",
+    "llm-foundry-benchmarking-readme": "llm-foundry's benchmark, A100 and H100",
+    "bigscience-tr11-chronicles-prequel-bloom-topology-search": "BigScience's search for BLOOM's topology",
+}
+"""Measured tables with a line of their own on the page of accuracy, by their source."""
+WORST = 10
+
+
+def steps() -> dict[str, Any]:
+    """Estimated against measured step times of the runs that ship, by table and engine, and the worst of them."""
+    every = compared(problems(load_runs(), load())[0], load())
+    good = [one for one in every if one.problem.measured.quality == "good"]
+    tables = {"all": good, "all, weak ones apart": [one for one in every if one not in good]}
+    tables |= {name: [one for one in good if one.problem.measured.source == key] for key, name in TABLES.items()}
+    vtrain = [one for one in good if one.problem.measured.source == "vtrain-validation"]
+    for name, inside in (("vTrain, one node", True), ("vTrain, across nodes", False)):
+        tables[name] = [one for one in vtrain if (one.problem.cluster.count <= one.problem.cluster.per_node) == inside]
+    found = {name: errors(one.error for one in runs) for name, runs in tables.items()}
+    narayanan = TABLES["narayanan-et-al-2021-1"]
+    found["Narayanan, by rate"] = errors(one.mfu_error for one in tables[narayanan])
+    by_engine = {one.problem.engine: load().engines[one.problem.engine].name for one in good}
+    engines = {
+        name: errors(one.error for one in good if one.problem.engine == key)
+        for key, name in sorted(by_engine.items(), key=lambda item: item[1].casefold())
+    }
+    worst = sorted(good, key=lambda one: -abs(math.log(1 + one.error)))[:WORST]
+    return {"steps": every, "step_tables": found, "step_engines": engines, "steps_worst": worst}
+
+
 def environment() -> Environment:
     """What templates may use."""
     found = Environment(  # Markdown for people, not HTML from strangers: nothing to escape
@@ -204,6 +239,8 @@ def environment() -> Environment:
     found.filters |= {name: partial(say, name) for name in QUANTITIES}
     found.globals |= {verb: partial(asked, verb) for verb in COMMANDS}
     found.globals |= {"catalogue": load(), "memory_spread": MEMORY_SPREAD, "recipes": RECIPES}
+    found.filters["signed"] = lambda value: f"{value:+.1%}".replace("%", " %").replace("-", "−")
+    found.globals |= steps()
     found.globals |= {
         "assumption": assumption,
         "constant": constant,

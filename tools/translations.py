@@ -106,7 +106,7 @@ def _words_of_the_catalogue() -> Iterator[str]:
     yield from (*SECTIONS, "prices")
     yield from (reading.label for row in known.models.values() for reading in row.readings)
     named = [row for row in known.runs.values() if row.landmark or row.kind == "estimate"]
-    for row in (*named, *known.shares.values()):
+    for row in (*named, *known.shares.values(), *known.engines.values(), *known.links.values()):
         if re.search(r"\b[a-z]{2,}\b", row.name):
             yield row.name
 

@@ -9,12 +9,15 @@ Importing this package is cheap: a function loads what it needs when it is first
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False  # as type checkers read it; importing typing would take longer than all the rest
 
 if TYPE_CHECKING:
     from cardyears.api.functions import audit as audit
     from cardyears.api.functions import check as check
     from cardyears.api.functions import devices as devices
+    from cardyears.api.functions import estimate as estimate
     from cardyears.api.functions import flops as flops
     from cardyears.api.functions import instead as instead
     from cardyears.api.functions import models as models
@@ -34,6 +37,7 @@ __all__ = [
     "audit",
     "check",
     "devices",
+    "estimate",
     "flops",
     "instead",
     "models",
@@ -45,6 +49,21 @@ __all__ = [
     "sources",
 ]
 _FUNCTIONS = frozenset(__all__[2:])
+
+
+class _Package(type(sys)):  # type: ignore[misc]
+    """A verb keeps its name where a part of the package has the same (`cardyears.estimate`).
+
+    Python would put the part in the verb's place when it is first imported; ``from cardyears.estimate... import``
+    finds the part all the same.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in _FUNCTIONS or not isinstance(value, type(sys)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> object:

@@ -5,6 +5,7 @@ Everything the answer needs travels inside: the sums look nothing up. Same Case,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -14,10 +15,15 @@ from cardyears.base.interval import Interval
 from cardyears.base.sourced import Kind
 from cardyears.base.text import Text
 from cardyears.machine.cluster import Cluster
+from cardyears.machine.engine import Engine
+from cardyears.machine.host import Host
+from cardyears.machine.silicon import Silicon
 from cardyears.work.architecture import Architecture
 from cardyears.work.state import Training
 
 Method = Literal["pretrain", "full", "lora", "qlora"]
+Precision = Literal["bf16", "fp16", "tf32", "fp32", "fp8", "mxfp8", "nvfp4"]
+"""What products run in; master weights and moments are another matter (`work.state`)."""
 
 
 class Assumption(msgspec.Struct, frozen=True):
@@ -110,6 +116,8 @@ class Candidate(msgspec.Struct, frozen=True):
     seq_len: int
     open_weights: bool
     released: str = ""
+    global_batch_tokens: float | None = None
+    """As it was pretrained, where that is published."""
 
 
 class Landmark(msgspec.Struct, frozen=True):
@@ -134,6 +142,32 @@ class Claim(msgspec.Struct, frozen=True):
     seconds: float
     usual_share: Interval
     """What runs on such devices attain."""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What one training step is: a model, trained so, on a machine, by an engine. A layout makes it an estimate."""
+
+    architecture: Architecture
+    training: Training
+    seq_len: float
+    cluster: Cluster
+    silicon: Silicon
+    engine: Engine
+    host: Host
+    document: float | None = None
+    """Tokens that a token can attend among: the mean document, weighted by length, where sequences are packed and
+    masked; None: the whole sequence."""
+    useful_tokens: float = 1.0
+    """Share of tokens that are not padding."""
+    usable_bytes: float = math.inf
+    """Memory of a device that one process may take: what a paged optimiser tries to stay within."""
+    expert_load: float = 1.0
+    """Tokens of the busiest expert-parallel rank over the mean: 1 where balance is forced."""
+
+    @property
+    def attended_length(self) -> float:
+        """Tokens of the square that attention computes, for each token."""
+        return self.seq_len if self.document is None else self.document
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -162,3 +196,27 @@ class Case(msgspec.Struct, frozen=True):
     stated_seconds: bool = True
     micro_batch: int | None = None
     """Sequences per device and step, where the person named them."""
+    silicon: Silicon | None = None
+    """What several devices need besides, to be laid out: their rates, an engine for each method, and the host."""
+    engines: Mapping[Method, Engine] = {}
+    host: Host | None = None
+    precision: Precision = "bf16"
+
+    def job(self) -> Job | None:
+        """One training step of this case; None where the model has no shape or the device lacks a figure."""
+        arch, device = self.workload.architecture, self.cluster.device
+        engine = self.engines.get(self.method)
+        if arch is None or self.silicon is None or engine is None or self.host is None:
+            return None
+        if device.bandwidth is None or device.training_dtype is None:
+            return None
+        return Job(
+            architecture=arch,
+            training=self.workload.training,
+            seq_len=float(self.workload.seq_len),
+            cluster=self.cluster,
+            silicon=self.silicon,
+            engine=engine,
+            host=self.host,
+            usable_bytes=device.memory.value * self.usable_share,
+        )

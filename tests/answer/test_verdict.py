@@ -92,8 +92,14 @@ def test_a_single_device_is_connected_enough() -> None:
     assert check("gpt-3", on=CARD).verdict.connected_enough == "yes"
 
 
-def test_whether_several_devices_are_connected_enough_is_unknown() -> None:
-    assert check("gpt-2", on="8x H100").verdict.connected_enough == "unknown"
+def test_devices_on_a_switch_are_connected_enough_and_cards_at_home_are_not() -> None:
+    assert check("llama-3-8b", on="8x H100").verdict.connected_enough == "yes"
+    at_home = check("llama-3-8b", on="64x RTX 4090 over 100Mb/s home internet").verdict
+    assert at_home.connected_enough == "no"
+
+
+def test_links_between_devices_without_a_figure_are_unknown() -> None:
+    assert check("gpt-2", on="2x H200 NVL").verdict.connected_enough == "unknown"
 
 
 def test_a_no_is_said_although_the_links_are_unknown() -> None:

@@ -356,7 +356,7 @@ EXITS = (
     ("check gpt2 --on 4090", "yes", 0),
     (FOUNDING, "no", 3),
     ('check gpt2 --on "H200 NVL"', "unknown", 4),
-    ('check gpt-3 --on "1024x A100"', "unknown", 4),
+    ('check gpt-2 --on "2x H200 NVL"', "unknown", 4),
 )
 
 

@@ -27,6 +27,8 @@ PAGES = (
     f"{FOUNDING} --explain --sources",
     "check gpt2 --on 4090 --tokens 10B",
     'check llama-2-7b --method qlora --on "RTX 3090" --explain',
+    'estimate llama-3-8b --method full --on "4x RTX 4090" --explain --sources',
+    'estimate gpt-3 --on "1024x A100-80GB" --layout "tp=8,pp=16,global_batch=1536" --timeline',
     "params mixtral-8x7b --explain --sources",
     "flops gpt-3 --explain --sources",
     "need gpt2 --explain --sources",

@@ -22,6 +22,7 @@ from cardyears.base.units import DAY, HOUR, YEAR
 from cardyears.catalogue.load import load
 from cardyears.cli.main import COMMANDS, run
 from cardyears.question.hardware import read_hardware
+from cardyears.question.layout import KEYS
 from cardyears.question.read import read_count, read_duration, read_share, read_usd
 from cardyears.render.locale import compile as compiler
 from cardyears.render.locale.voice import languages, voice
@@ -89,6 +90,9 @@ ANSWERS = (
     "flops gpt-3 --explain",
     'devices "rtx 4070 ti"',
     "models gpt-3",
+    'estimate llama-3-8b --method qlora --on "RTX 4070 Ti" --explain',
+    'estimate llama-3-8b --method full --on "4x RTX 4090"',
+    'estimate gpt-3 --on "1024x A100-80GB" --layout "tp=8,pp=32,micro_batch=1,global_batch=128" --explain',
 )
 REFUSALS = (
     "check nosuchmodel --on H100",
@@ -126,12 +130,22 @@ REFUSALS = (
     "reconcile llama-7b 59",
     "check gpt2 --on H100 --catalogue mine.toml",
     "prices nosuchdevice",
+    "estimate gpt2 --on 8xH100 --layout tp=5",
+    "estimate gpt2 --on 8xH100 --layout tp=16",
+    "estimate gpt2 --on 8xH100 --layout pp=16",
+    "estimate gpt2 --on 8xH100 --layout virtual_stages=2",
+    "estimate gpt2 --on 8xH100 --layout ep=2",
+    "estimate gpt2 --on 8xH100 --layout micro_batch=3,global_batch=64",
+    "estimate gpt2 --on 8xH100 --layout zero=9",
+    "estimate gpt2 --on 8xA100 --precision fp8",
+    "estimate gpt2 --on 8xH100 --engine nosuchengine",
 )
 
 TERMS = """
     adapters eager logits tokens hardware over FLOP TFLOP PFLOP EFLOP GFLOP MFLOP FlashAttention ZeRO Adam AdamW SGD
     LoRA QLoRA macOS TOML cardyears file name shape layers hidden heads vocab head docs device mine soon many hello
-    nosuchmodel nosuchdevice nokey json VALUE peak active hours wall true false fp16acc accumulate matmul adapter
+    nosuchmodel nosuchdevice nosuchengine layout optimizer engine
+    nokey json VALUE peak active hours wall true false fp16acc accumulate matmul adapter
 """
 """Terms that stand in brackets beside the Arabic one, units, and words that these questions themselves bring."""
 NAMES = {word.casefold() for word in re.findall(r"[A-Za-z]{4,}", TERMS)}
@@ -140,10 +154,23 @@ NAMES = {word.casefold() for word in re.findall(r"[A-Za-z]{4,}", TERMS)}
 def names_of_the_catalogue() -> Iterator[str]:
     """Names and keys of things, which are the same in every language."""
     known = load()
-    for section in (known.models, known.accelerators, known.runs, known.links, known.shares, known.grid, known.sources):
+    named = (known.models, known.accelerators, known.runs, known.links, known.shares, known.grid, known.sources)
+    for section in (*named, known.engines):
         for key, row in section.items():
             yield from (key, getattr(row, "name", ""), getattr(row, "developer", ""))
-    yield from (*DEFAULTS, *RECIPES, *COMMANDS, "catalogue", "method", "assume", "params", "pretrain", "lora", "qlora")
+    yield from (
+        *DEFAULTS,
+        *RECIPES,
+        *COMMANDS,
+        *KEYS,
+        "catalogue",
+        "method",
+        "assume",
+        "params",
+        "pretrain",
+        "lora",
+        "qlora",
+    )
 
 
 def english_words(text: str) -> list[str]:

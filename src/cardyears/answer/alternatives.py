@@ -16,6 +16,7 @@ from cardyears.base.interval import Interval
 from cardyears.base.text import Text
 from cardyears.case import Candidate, Case, Method, Workload
 from cardyears.estimate import campaign
+from cardyears.laws.batch import FINETUNE_SEQUENCES, best_batch
 from cardyears.work.flops import finetune_flop, model_flop
 from cardyears.work.params import active_lora_parameters, total_parameters
 from cardyears.work.state import RECIPES, Recipe, Training
@@ -23,6 +24,8 @@ from cardyears.work.state import RECIPES, Recipe, Training
 PER_METHOD = 2
 """Alternatives listed for each method: the largest that surely works, and a larger one that probably does."""
 
+STRIDE = 2.0
+"""Where links stand in the way of a model, the next one tried is smaller by this: each takes a search of its own."""
 SAME_SIZE = 1.1
 """Models whose parameters differ less than this are taken as equally large."""
 
@@ -62,8 +65,11 @@ def alternatives(case: Case) -> list[Alternative]:
 def largest(case: Case, candidates: Iterable[Candidate], method: Method, recipe: Recipe) -> list[Alternative]:
     """The largest candidate that probably works, and the largest that surely does if it is another."""
     kept: list[Alternative] = []
+    beyond = math.inf
     training = Training(method, recipe, case.workload.training.rank)
     for candidate in candidates:
+        if total_parameters(candidate.architecture) > beyond:
+            continue
         if _cannot_fit(case, candidate, training, surely=bool(kept)):
             continue
         tried = instead_case(case, candidate, method, recipe)
@@ -75,6 +81,12 @@ def largest(case: Case, candidates: Iterable[Candidate], method: Method, recipe:
             continue
         if kept and verdict is Verdict.PROBABLY:
             continue
+        if tried.cluster.count > 1:
+            judged = judge(tried, links=True)
+            verdict = _passing(judged)
+            if verdict is None or (kept and verdict is Verdict.PROBABLY):
+                beyond = total_parameters(candidate.architecture) / STRIDE
+                continue
         kept.append(_alternative(tried, candidate, judged, judged.verdicts.overall))
         if verdict is Verdict.YES or len(kept) == PER_METHOD:
             break
@@ -96,8 +108,11 @@ def _too_slow(case: Case) -> bool:
 
 
 def _passing(judged: Judgement) -> Verdict | None:
-    """Yes or probably; the links between several devices are judged elsewhere."""
-    verdicts = (judged.verdicts.fits.verdict, judged.verdicts.fast_enough.verdict)
+    """Yes or probably; links that nobody looked at yet stand in nobody's way."""
+    found = judged.verdicts
+    verdicts = [found.fits.verdict, found.fast_enough.verdict]
+    if judged.linked is not None:
+        verdicts.append(found.connected_enough.verdict)
     if any(verdict not in (Verdict.YES, Verdict.PROBABLY) for verdict in verdicts):
         return None
     return Verdict.PROBABLY if Verdict.PROBABLY in verdicts else Verdict.YES
@@ -137,7 +152,15 @@ def workload(candidate: Candidate, training: Training, tokens: float, seq_len: i
         else model_flop(arch, seq_len)
     )
     flop = Interval.exact(float(per_token) * tokens)
-    return Workload(candidate.key, candidate.name, training, tokens, seq_len, flop, arch)
+    batch = FINETUNE_SEQUENCES
+    if training.method == "pretrain":
+        batch = max(1, _sequences(candidate.global_batch_tokens or float(best_batch(tokens)), seq_len, candidate))
+    return Workload(candidate.key, candidate.name, training, tokens, seq_len, flop, arch, global_batch=batch)
+
+
+def _sequences(batch_tokens: float, seq_len: int, candidate: Candidate) -> int:
+    """Sequences of so many tokens; published batches are cut, computed ones rounded, as for the model that is asked."""
+    return int(batch_tokens // seq_len) if candidate.global_batch_tokens else round(batch_tokens / seq_len)
 
 
 def _alternative(case: Case, candidate: Candidate, judged: Judgement, verdict: Verdict) -> Alternative:

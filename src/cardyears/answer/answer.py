@@ -67,7 +67,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 def answer(case: Case) -> Answer:
     """The whole answer to a case."""
-    judged = judge(case)
+    judged = judge(case, links=True)
     return Answer(
         case=case,
         judgement=judged,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from cardyears.answer.links import Linked, linked
 from cardyears.answer.verdict import Finding, Verdict, Verdicts, within, worst
 from cardyears.base.interval import Interval
 from cardyears.base.ledger import Ledger
@@ -16,7 +17,7 @@ from cardyears.case import Case
 from cardyears.estimate import campaign
 from cardyears.estimate.fit import fit
 from cardyears.estimate.memory import CONTEXT_BYTES, state_only
-from cardyears.layout.layout import Layout
+from cardyears.layout.layout import ZERO_WEIGHTS, Layout
 from cardyears.machine.energy import depreciation_usd, energy_kwh, rent_usd
 
 
@@ -46,20 +47,27 @@ class Judgement(msgspec.Struct, frozen=True):
     """kWh of the whole training by consumer: card, host, building."""
     cost: Interval | None
     cost_lines: Ledger | None
+    linked: Linked | None = None
+    """The best layout, where several devices were looked at."""
 
 
-def judge(case: Case) -> Judgement:
-    """All numbers and findings of a case."""
-    memory = peak_memory(case)
-    rate = attained(case)
+def judge(case: Case, *, links: bool = False) -> Judgement:
+    """All numbers and findings of a case.
+
+    With `links` several devices get the best of all layouts; without, plain replicas (which is much less work, and
+    enough to see what cannot be).
+    """
+    found = linked(case) if links else None
+    memory = peak_memory(case) if found is None else linked_memory(case, found)
+    rate = attained(case, found)
     flop = case.workload.flop
-    time = None if rate is None else campaign.training_time(flop, rate, useful_devices(case))
-    available = None if rate is None else campaign.available_flop(rate, useful_devices(case), case.seconds)
+    time = None if rate is None else campaign.training_time(flop, rate, useful_devices(case, found))
+    available = None if rate is None else campaign.available_flop(rate, useful_devices(case, found), case.seconds)
     energy = None if time is None else energy_lines(case, time.mid)
     lines = None if time is None else cost_lines(case, time.mid)
     cost = None if time is None else total_cost(case, time)
     return Judgement(
-        verdicts=Verdicts(_fits(memory), _fast_enough(case, time, cost), _connected_enough(case)),
+        verdicts=Verdicts(_fits(memory), _fast_enough(case, time, cost), _connected_enough(case, found, asked=links)),
         memory=memory,
         rate=rate,
         time=time,
@@ -69,21 +77,35 @@ def judge(case: Case) -> Judgement:
         energy=energy,
         cost=cost,
         cost_lines=lines,
+        linked=found,
     )
 
 
-def useful_devices(case: Case) -> float:
-    """Devices that can work at once: each needs a sequence of its own in every optimiser step."""
+def useful_devices(case: Case, found: Linked | None = None) -> float:
+    """Devices that can work at once: those of the layout, or as many as have a sequence in every optimiser step."""
     work = case.workload
+    if found is not None:
+        return float(found.devices)
     if not work.tokens:
         return float(case.cluster.count)
     return min(float(case.cluster.count), max(1.0, work.tokens / work.seq_len / campaign.LEAST_STEPS))
 
 
-def attained(case: Case) -> Interval | None:
-    """Model FLOP/s of one device: peak · share · duty."""
+def attained(case: Case, found: Linked | None = None) -> Interval | None:
+    """Model FLOP/s of one device: peak · share · duty, and of that what links and neighbours leave it.
+
+    The measured share is that of a few devices next to each other; a share that the person states is taken as it is.
+    """
     rate = case.rate
-    return None if rate is None else campaign.attained_rate(rate.peak, rate.share, rate.duty)
+    if rate is None:
+        return None
+    alone = campaign.attained_rate(rate.peak, rate.share, rate.duty)
+    return alone if found is None or rate.stated else alone * found.computing
+
+
+def linked_memory(case: Case, found: Linked) -> Memory:
+    """The memory ledger of the best layout's fullest rank."""
+    return _required(case, found.estimate.memory, found.estimate.layout)
 
 
 def peak_memory(case: Case) -> Memory | None:
@@ -103,16 +125,21 @@ def peak_memory(case: Case) -> Memory | None:
         micro_batch=case.micro_batch,
         global_batch=work.global_batch,
     )
-    required = spread * float(found.ledger.total)
+    return _required(case, found.ledger, found.layout)
+
+
+def _required(case: Case, ledger: Ledger, layout: Layout) -> Memory:
+    """A ledger with its interval; for an undisclosed model from its smallest to its largest reading."""
+    work, available = case.workload, case.cluster.device.memory.value * case.usable_share
+    required = case.memory_spread[case.method] * float(ledger.total)
     sizes = [reading.parameters for reading in work.readings if reading.parameters]
     parameters = Interval.exact(0.0)
     if sizes:
-        mid = sizes[0]
-        parameters = Interval(min(sizes), mid, max(sizes))
-        shards = found.layout.shards if found.layout.zero == 3 else 1
-        smallest = state_only(parameters.low, work.training.recipe) / shards + CONTEXT_BYTES
-        required = Interval(min(required.low, float(smallest)), required.mid, required.high)
-    return Memory(required, available, found.ledger, found.layout, parameters)
+        parameters = Interval(min(sizes), sizes[0], max(sizes))
+        parts = (layout.shards if layout.zero == ZERO_WEIGHTS else 1) * layout.tp * layout.pp
+        smallest = float(state_only(parameters.low, work.training.recipe) / parts) + CONTEXT_BYTES
+        required = Interval(min(required.low, smallest), required.mid, required.high)
+    return Memory(required, available, ledger, layout, parameters)
 
 
 def energy_lines(case: Case, seconds: float) -> Ledger | None:
@@ -195,10 +222,17 @@ def _fast_enough(case: Case, time: Interval | None, cost: Interval | None) -> Fi
     return worse
 
 
-def _connected_enough(case: Case) -> Finding:
+def _connected_enough(case: Case, found: Linked | None, *, asked: bool) -> Finding:
     if case.cluster.count == 1:
         return Finding(Verdict.YES, Text("one device needs no link"))
+    if found is not None:
+        return found.connected
+    count = case.cluster.count
+    if not asked:
+        return Finding(
+            Verdict.UNKNOWN, Text("the traffic between {count:integer} devices is not looked at", count=count)
+        )
     return Finding(
         Verdict.UNKNOWN,
-        Text("the traffic between {count:integer} devices is not estimated yet", count=case.cluster.count),
+        Text("no layout of {count:integer} devices can be estimated: a shape or a figure is missing", count=count),
     )

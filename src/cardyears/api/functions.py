@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from cardyears.api import convert, results
+from cardyears.api import convert, estimates, results
 from cardyears.ask import ask
 from cardyears.base.units import HOUR
 from cardyears.catalogue.load import Catalogue, load
@@ -17,6 +17,7 @@ from cardyears.question.read import read_bytes, read_count, read_duration, read_
 from cardyears.verbs import audit as audits
 from cardyears.verbs import count, inverse, listing
 from cardyears.verbs import reconcile as reconciles
+from cardyears.verbs.estimate import advised, estimate_layout
 
 
 def _catalogue(path: str | Path | None) -> Catalogue:
@@ -82,6 +83,45 @@ def check(
         assume=assume,
     )
     return convert.check(ask(question, known), known, said)
+
+
+def estimate(
+    model: str,
+    *,
+    on: str,
+    layout: str | None = None,
+    seq_len: str | int | None = None,
+    method: str = "pretrain",
+    precision: str | None = None,
+    engine: str | None = None,
+    micro_batch: str | int | None = None,
+    depth: str | int | None = None,
+    width: str | int | None = None,
+    heads: str | int | None = None,
+    experts: str | int | None = None,
+    assume: Mapping[str, str] | None = None,
+    catalogue: str | Path | None = None,
+) -> results.Estimate:
+    """What one layout gives: step time, speed and memory, line by line; without a layout, of one that is chosen.
+
+    >>> found = estimate("llama-2-7b", on="8x A100-80GB", layout="tp=2,global_batch=64", seq_len=4096)
+    >>> found.layout["dp"], found.layout["accumulation"], found.connected_enough
+    (4, 16, 'yes')
+    """
+    question = read_question(
+        model,
+        on=on,
+        layout=layout,
+        seq_len=seq_len,
+        method=method,
+        precision=precision,
+        engine=engine,
+        micro_batch=micro_batch,
+        build={"depth": depth, "width": width, "heads": heads, "experts": experts},
+        assume=assume,
+    )
+    known = _catalogue(catalogue)
+    return estimates.estimate(advised(estimate_layout(question, known)), known)
 
 
 def params(

@@ -174,6 +174,56 @@ class Check(Result, frozen=True, kw_only=True):
     equations: Mapping[str, str]
 
 
+class AdviceResult(msgspec.Struct, frozen=True):
+    """A change of the layout that was estimated too, and what it gives."""
+
+    about: str
+    """What stands out: memory, bubble, waiting, recomputation, launch or logits."""
+    change: str
+    """As --layout takes it; empty where no change helps."""
+    step_time_s: float
+    peak_memory_bytes: float
+    speedup: float
+    """Tokens per second over those of the layout asked for."""
+    sentence: str
+
+
+class Estimate(Result, frozen=True, kw_only=True):
+    """One layout's step: time, speed and memory, line by line."""
+
+    model: str
+    method: str
+    engine: str
+    layout: Mapping[str, Any]
+    """Every degree and option, with `devices` and `global_batch`."""
+    chosen: bool
+    """Whether the layout was chosen by the program, none having been said."""
+    step_time_s: Interval
+    tokens_per_s_per_device: Interval
+    mfu: Interval
+    hfu: Interval
+    peak_memory_bytes: Interval
+    available_bytes: float
+    fits: str
+    connected_enough: str
+    why: Mapping[str, str]
+    time_ledger: Mapping[str, float]
+    """Seconds of one step; the lines add up to the middle of `step_time_s`."""
+    memory_ledger: Mapping[str, float]
+    """Bytes on the fullest device; the lines add up to the middle of `peak_memory_bytes`."""
+    waiting_share: float
+    """Share of the step in which devices wait for wires."""
+    assumed_share: float
+    """Share of the step whose rates were assumed and not measured."""
+    usual_mfu: Interval | None
+    """What training runs on such devices attain."""
+    remarks: list[str]
+    advice: AdviceResult | None
+    assumptions: list[AssumptionResult]
+    sources: list[SourceResult]
+    equations: Mapping[str, str]
+
+
 class Params(Result, frozen=True, kw_only=True):
     """Parameters of a model, exact."""
 

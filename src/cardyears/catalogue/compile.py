@@ -29,6 +29,9 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "runs": schema.RunRow,
     "grid": schema.GridRow,
     "shares": schema.ShareRow,
+    "silicon": schema.SiliconRow,
+    "sustained": schema.SustainedRow,
+    "engines": schema.EngineRow,
     "sources": schema.SourceRow,
 }
 """Sections whose rows have keys; each is ``data/SECTION.toml`` or a folder of such files."""
@@ -111,7 +114,7 @@ def check_references(sections: Sections, origin: Any, *, known: Sections | None 
 
 def _references(sections: Sections) -> Iterator[tuple[str, str, str, str, str]]:
     """(section, key, field, the key that it names, the section that must have it)."""
-    for section in ("accelerators", "links", "models", "runs", "grid", "shares"):
+    for section in ("accelerators", "links", "models", "runs", "grid", "shares", "silicon", "sustained", "engines"):
         for key, row in sections.get(section, {}).items():
             yield section, key, "", row.source, "sources"
             for figure, override in (getattr(row, "figures", None) or {}).items():
@@ -120,6 +123,7 @@ def _references(sections: Sections) -> Iterator[tuple[str, str, str, str, str]]:
     fields = (
         ("accelerators", "family", "shares"),
         ("accelerators", "link", "links"),
+        ("links", "like", "links"),
         ("runs", "model", "models"),
         ("runs", "device", "accelerators"),
     )

@@ -69,6 +69,21 @@ class Catalogue:
         return self._rows("shares", schema.ShareRow)  # type: ignore[no-any-return]
 
     @cached_property
+    def silicon(self) -> dict[str, schema.SiliconRow]:
+        """Attained shares of single kernels by accelerator family, or by device."""
+        return self._rows("silicon", schema.SiliconRow)  # type: ignore[no-any-return]
+
+    @cached_property
+    def sustained(self) -> dict[str, schema.SustainedRow]:
+        """What families of accelerators sustain through training steps."""
+        return self._rows("sustained", schema.SustainedRow)  # type: ignore[no-any-return]
+
+    @cached_property
+    def engines(self) -> dict[str, schema.EngineRow]:
+        """Training engines by key."""
+        return self._rows("engines", schema.EngineRow)  # type: ignore[no-any-return]
+
+    @cached_property
     def sources(self) -> dict[str, schema.SourceRow]:
         """The bibliography."""
         return self._rows("sources", schema.SourceRow)  # type: ignore[no-any-return]

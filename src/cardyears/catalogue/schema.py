@@ -82,7 +82,7 @@ class AcceleratorRow(Row, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LinkRow(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """One class of wire: nominal bandwidth of one direction, per device."""
+    """One class of wire: nominal bandwidth of one direction, per device, and what collectives attain of it."""
 
     scope: Literal["node", "cluster", "internet"]
     bandwidth_gb_s: Figure
@@ -90,6 +90,27 @@ class LinkRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     """Where up differs from down, as at home."""
     latency_us: Figure | None = None
     duplex: bool = True
+    like: str | None = None
+    """Key of the link whose own figures, from attained_share to crowding, stand in where this one has none: as
+    assumptions."""
+    attained_share: Share | None = None
+    """Share of the bandwidth that collectives of large messages reach."""
+    hop_us: Figure | None = None
+    """From one rank of a ring to the next."""
+    call_us: Figure | None = None
+    """Of every collective, on the device."""
+    ramp_us: Figure | None = None
+    """Time on the wire until which a message is too short for the whole bandwidth."""
+    in_switch_gain: Figure | None = None
+    """Bandwidth of a reduction that the switch does, over that of a ring; it moves (1+1/n)·V, not 2(n-1)/n·V."""
+    crowding: Figure | None = None
+    """Bandwidth that each device beyond the second takes from all: B/(1 + crowding·(n-2))."""
+    peers: Positive | None = None
+    """Devices that it runs to by wires of their own, each a share of the bandwidth."""
+    axes: Positive | None = None
+    """Axes of the torus that it makes."""
+    joins: Positive | None = None
+    """Devices that it joins beyond one box."""
     figures: dict[str, FigureRow] = {}
 
 
@@ -261,6 +282,75 @@ class ShareRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     def __post_init__(self) -> None:
         if not self.low <= self.mid <= self.high:
             raise ValueError("a share needs low <= mid <= high")
+
+
+class SiliconRow(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """What a family of accelerators, or one device of it, attains of its data sheet in single kernels.
+
+    The key is a device's or a family's; a device's own row comes first. The row's source and kind are those of the
+    curve of matrix products (`machine.products.ProductCurve`).
+    """
+
+    share: Annotated[float, msgspec.Meta(gt=0, le=1.5)]
+    """Of the dense peak, in large matrix products."""
+    depth: Figure
+    """Elements of the summed dimension at which the rate is halved."""
+    fill_per_tflop_s: Figure
+    """Elements of the output that fill the device, for each TFLOP/s of peak."""
+    floor_us: Figure
+    """Of the smallest product, on the device."""
+    attention_share: Share
+    """Of the dense 16-bit peak, in a fused attention kernel, forward, causal half."""
+    bandwidth_share: Share
+    """Of nominal memory bandwidth, in a streaming kernel."""
+    gain: dict[Literal["fp8", "mxfp8", "nvfp4"], Figure] = {}
+    """Rate of large products in a lower precision over 16 bit, without the casts."""
+    measurements: Count
+    """Shapes or rates that the curve was fitted on."""
+    median_error: Share | None = None
+    """Absolute, on shapes with m, n and k of at least 256."""
+    figures: dict[str, FigureRow] = {}
+
+
+class SustainedRow(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """What a family of accelerators keeps of its single kernels' rates through whole training steps."""
+
+    products: Figure
+    attention: Figure
+    runs: int
+    """Measured runs that it was fitted on; 0: the middle of the others."""
+
+
+class EngineRow(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """One training engine: coefficients of its step and what it does by default; see `machine.engine`."""
+
+    recipe: str
+    product_factor: Figure
+    attention_factor: Figure
+    memory_bound_factor: Figure
+    kernel_us: Figure
+    collective_us: Figure
+    step_ms: Figure
+    gradient_exposure: Share
+    tensor_exposure: Share = 1.0
+    expert_exposure: Share = 1.0
+    reduce_bytes: Figure
+    loss_passes: Figure
+    chunked_loss_passes: Figure
+    optimizer_passes: Figure
+    compiled: bool = False
+    compiled_gain: Share
+    flash: bool = True
+    sp: bool = False
+    axes: tuple[Literal["tp", "pp", "cp", "ep"], ...] = ()
+    """Ways to split layers and sequences over devices that it has, beside data parallelism and ZeRO."""
+    context_gib: Figure
+    reserve_share: Share
+    logit_bytes: Figure
+    fused: bool = True
+    boundary_copies: Figure = 1.0
+    bucket_elements: Annotated[float, msgspec.Meta(ge=0, le=1e12)] = 0.0
+    gathered_layers: Figure = 2.0
 
 
 class SourceRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -18,6 +18,7 @@ from cardyears.cli.output import put, put_error
 
 COMMANDS = {
     "check": ("check", "Does this hardware train that model in this time?"),
+    "estimate": ("estimate", "What does one layout give: step time, speed and memory, line by line?"),
     "instead": ("instead", "What could this hardware train or fine-tune instead?"),
     "need": ("need", "What would it take to train a model?"),
     "params": ("params", "How many parameters has a model, part by part?"),

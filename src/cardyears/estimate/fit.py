@@ -12,7 +12,8 @@ import msgspec
 
 from cardyears.base.ledger import Ledger
 from cardyears.estimate.memory import memory, peak_bytes
-from cardyears.layout.layout import Layout, Zero
+from cardyears.layout.layout import Layout
+from cardyears.machine.engine import PLAIN_HABITS, MemoryHabits
 from cardyears.work.activations import Recompute
 from cardyears.work.architecture import Architecture
 from cardyears.work.state import Training
@@ -20,9 +21,14 @@ from cardyears.work.state import Training
 LARGEST_MICRO_BATCH = 64
 """Sequences per device and step beyond which a device is long busy."""
 
-_SAVING: tuple[tuple[Recompute, bool], ...] = (("none", False), ("selective", False), ("full", False), ("full", True))
+_SAVING: tuple[tuple[Recompute, bool], ...] = (
+    ("none", False),
+    ("selective-norms", False),
+    ("full", False),
+    ("full", True),
+)
 """(recomputation, chunked loss): from the fastest to the smallest."""
-_STAGES: tuple[Zero, ...] = (0, 1, 2, 3)
+_STAGES: tuple[int, ...] = (0, 1, 2, 3)
 
 
 class Fit(msgspec.Struct, frozen=True):
@@ -42,6 +48,7 @@ def fit(
     *,
     micro_batch: int | None = None,
     global_batch: int | None = None,
+    habits: MemoryHabits = PLAIN_HABITS,
 ) -> Fit:
     """The first layout whose peak is within a limit, in bytes on each device.
 
@@ -51,13 +58,15 @@ def fit(
     """
     layouts = list(_layouts(devices))
     first = float(micro_batch or 1)
-    peaks = [float(peak_bytes(arch, training, layout, seq_len, first)) for layout in layouts]
+    peaks = [float(peak_bytes(arch, training, layout, seq_len, first, habits)) for layout in layouts]
     for limit in limits:
         for layout, peak in zip(layouts, peaks, strict=True):
             if peak <= limit:
-                most = micro_batch or _most(arch, training, layout, seq_len, limit, _largest(global_batch, devices))
-                return _found(arch, training, layout, seq_len, most, fits=True)
-    return _found(arch, training, layouts[-1], seq_len, int(first), fits=False)
+                most = micro_batch or _most(
+                    arch, training, layout, seq_len, limit, _largest(global_batch, devices), habits
+                )
+                return _found(arch, training, layout, seq_len, most, habits, fits=True)
+    return _found(arch, training, layouts[-1], seq_len, int(first), habits, fits=False)
 
 
 def _layouts(devices: int) -> Iterator[Layout]:
@@ -70,14 +79,31 @@ def _largest(global_batch: int | None, devices: int) -> int:
     return LARGEST_MICRO_BATCH if not global_batch else min(LARGEST_MICRO_BATCH, max(1, global_batch // devices))
 
 
-def _most(arch: Architecture, training: Training, layout: Layout, seq_len: int, limit: float, largest: int) -> int:
+def _most(
+    arch: Architecture,
+    training: Training,
+    layout: Layout,
+    seq_len: int,
+    limit: float,
+    largest: int,
+    habits: MemoryHabits,
+) -> int:
     """The largest power of two of sequences whose peak is within the limit; one is known to be."""
     batch = 1
-    while batch * 2 <= largest and peak_bytes(arch, training, layout, seq_len, batch * 2.0) <= limit:
+    while batch * 2 <= largest and peak_bytes(arch, training, layout, seq_len, batch * 2.0, habits) <= limit:
         batch *= 2
     return batch
 
 
-def _found(arch: Architecture, training: Training, layout: Layout, seq_len: int, batch: int, *, fits: bool) -> Fit:
+def _found(
+    arch: Architecture,
+    training: Training,
+    layout: Layout,
+    seq_len: int,
+    batch: int,
+    habits: MemoryHabits,
+    *,
+    fits: bool,
+) -> Fit:
     chosen = msgspec.structs.replace(layout, micro_batch=batch)
-    return Fit(chosen, memory(arch, training, chosen, seq_len), fits)
+    return Fit(chosen, memory(arch, training, chosen, seq_len, habits=habits), fits)

@@ -1,40 +1,49 @@
-"""Does it fit? The memory ledger of one rank, at its peak.
+"""Does it fit? The memory ledger of the fullest rank, at its peak.
 
-Follows data parallelism, ZeRO, micro-batch, recomputation, the attention kernel and the loss. The other axes of
-`Layout` come with the step ledgers. Everything broadcasts over the number of tokens and the sequence length.
+The fullest rank is on the first pipeline stage (most micro-batches in flight), on the second (more layers where
+stages are uneven) or on the last (the logits). Everything broadcasts over the layout's numbers, the micro-batch and
+the sequence length.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
-from cardyears.base.broadcast import any_of, maximum, where
+from cardyears.base.broadcast import any_of, maximum, minimum, where
 from cardyears.base.ledger import Ledger
-from cardyears.base.units import GIB
-from cardyears.layout.layout import Layout
-from cardyears.work.activations import activations, logits
+from cardyears.layout.layout import ZERO_GRADIENTS, ZERO_OPTIMIZER, ZERO_WEIGHTS, Layout
+from cardyears.layout.pipeline import in_flight, in_flight_last, in_flight_second, stages
+from cardyears.layout.shard import RankParameters, adapter_share, layer_works, padded_vocabulary, rank_parameters
+from cardyears.machine.engine import PLAIN_HABITS, MemoryHabits
+from cardyears.work.activations import CHUNK_TOKENS, activation_gradients, activations, ends
 from cardyears.work.architecture import Architecture
-from cardyears.work.params import layer_linears, lora_parameters, total_parameters
-from cardyears.work.state import Recipe, Training
+from cardyears.work.params import lora_parameters
+from cardyears.work.state import BF16_BYTES, NF4_BYTES, Recipe, Training
 
 if TYPE_CHECKING:
     from cardyears.base.units import Bytes, Scalar
 
-CONTEXT_BYTES = 0.55 * GIB
-"""CUDA context, cuBLAS workspaces and loaded kernels of one PyTorch process. Source: pytorch-memory."""
-RESERVE_SHARE = 0.05
-"""Blocks that the caching allocator holds and cannot give out, as a share of all it holds. Source: pytorch-memory."""
-BUCKET_ELEMENTS = 5e8
-"""Gradients that ZeRO 1 and 2 reduce at once. Source: deepspeed (reduce_bucket_size)."""
-
-
-ZERO_WEIGHTS = 3
-"""The ZeRO stage that shards the weights themselves, as FSDP does."""
-_SHARDED_FROM_STAGE = {"optimizer": 1, "master_weights": 1, "gradients": 2, "weights": ZERO_WEIGHTS}
+CONTEXT_BYTES = PLAIN_HABITS.context_bytes
+_SHARDED_FROM_STAGE = {
+    "optimizer": ZERO_OPTIMIZER,
+    "master_weights": ZERO_OPTIMIZER,
+    "gradients": ZERO_GRADIENTS,
+    "weights": ZERO_WEIGHTS,
+}
 """The ZeRO stage from which each line is sharded (Rajbhandari 2020, figure 1)."""
+LOW_PRECISION_COPIES = {"fp8": 2.0, "mxfp8": 2.0, "nvfp4": 1.125}
+"""Bytes for each weight of a product kept in low precision beside it: as it is and transposed, with nvfp4's block
+scales. Source: transformer-engine."""
+DUALPIPE_COPIES = 2.0
+"""DualPipe holds the weights of two stages: its own and its mirror's. Source: deepseek-v3-2024, table 3."""
 
 
-def sharded_state(state: Ledger, zero: int, shards: Scalar) -> Ledger:
+SCATTER_BYTES = 4.0
+"""A gradient in fp32 where it enters the reduction (FSDP2's reduce_dtype). Source: torchtitan."""
+
+
+def sharded_state(state: Ledger, zero: Scalar, shards: Scalar) -> Ledger:
     """The state that one rank holds under a ZeRO stage.
 
     >>> from cardyears.work.state import full_state
@@ -42,27 +51,36 @@ def sharded_state(state: Ledger, zero: int, shards: Scalar) -> Ledger:
     10.15...
     """
     return Ledger(
-        {name: value / shards if zero >= _SHARDED_FROM_STAGE[name] else value for name, value in state.items()}
+        {name: where(zero >= _SHARDED_FROM_STAGE[name], value / shards, value) for name, value in state.items()}
     )
 
 
-def largest_layer_parameters(arch: Architecture) -> float:
-    """Parameters of the largest unit that FSDP gathers at once: a layer, or the embedding.
+def largest_layer_parameters(arch: Architecture, layout: Layout) -> Scalar:
+    """Parameters of the largest layer that FSDP gathers on one rank, with the rank's own experts.
 
-    >>> largest_layer_parameters(LLAMA2_7B) / 1e6
+    >>> largest_layer_parameters(LLAMA2_7B, Layout()) / 1e6
     202.3...
     """
-    layers = (
-        sum(linear.held * linear.weights for linear in layer_linears(layer, arch.hidden))
-        for layer, _ in arch.each_kind()
-    )
-    return float(max(arch.vocab * arch.embedding_width, *layers))
+    largest: Scalar = 0.0
+    for work in layer_works(arch):
+        weights: Scalar = 0.0
+        for product in work.products:
+            inputs, outputs = product.shape(layout)
+            weights = weights + inputs * outputs * (work.experts / layout.ep if product.routed else product.held)
+        largest = maximum(largest, weights)
+    return largest
 
 
 def memory(
-    arch: Architecture, training: Training, layout: Layout, seq_len: Scalar, *, micro_batch: Scalar | None = None
+    arch: Architecture,
+    training: Training,
+    layout: Layout,
+    seq_len: Scalar,
+    *,
+    micro_batch: Scalar | None = None,
+    habits: MemoryHabits = PLAIN_HABITS,
 ) -> Ledger:
-    """Bytes on one rank at its peak; the lines add up.
+    """Bytes on the fullest rank at its peak; the lines add up.
 
     The peak is the largest of three moments, not their sum:
 
@@ -77,52 +95,177 @@ def memory(
     >>> memory(LLAMA2_7B, Training("full"), Layout(recompute="full"), 2_048).total / 1e9
     114.9...
     """
-    moments = _moments(arch, training, layout, seq_len, layout.micro_batch if micro_batch is None else micro_batch)
-    peak, *others = moments
+    peak, *others = _moments(arch, training, layout, seq_len, micro_batch, habits)
     for moment in others:
         later = moment.total > peak.total
         peak = Ledger({name: where(later, moment.get(name, 0.0), peak.get(name, 0.0)) for name in {**peak, **moment}})
     return Ledger({name: value for name, value in peak.items() if any_of(value)})
 
 
-def peak_bytes(arch: Architecture, training: Training, layout: Layout, seq_len: Scalar, micro_batch: Scalar) -> Bytes:
+def peak_bytes(
+    arch: Architecture,
+    training: Training,
+    layout: Layout,
+    seq_len: Scalar,
+    micro_batch: Scalar | None = None,
+    habits: MemoryHabits = PLAIN_HABITS,
+) -> Bytes:
     """The total of `memory` alone, for those who look at many layouts.
 
     >>> peak_bytes(LLAMA2_7B, Training("full"), Layout(recompute="full"), 2_048, 1) / 1e9
     114.9...
     """
-    return maximum(*(moment.total for moment in _moments(arch, training, layout, seq_len, micro_batch)))
+    return maximum(*(one.total for one in _moments(arch, training, layout, seq_len, micro_batch, habits)))
+
+
+class _Place(NamedTuple):
+    """One rank that may be the fullest: its share of all layers, what it holds in flight, which ends it has."""
+
+    layers: Scalar
+    flight: Scalar
+    first: Scalar
+    last: bool
+
+
+def _places(arch: Architecture, layout: Layout) -> Iterator[_Place]:
+    count = float(arch.layer_count)
+    if not any_of(layout.pp != 1):
+        yield _Place(1.0, 1.0, first=1.0, last=True)
+        return
+    have, flight = stages(count, layout), in_flight(layout)
+    alone = layout.pp <= 1
+    yield _Place(have.first / count, flight, first=1.0, last=False)
+    yield _Place(where(layout.pp > 2, have.middle, 0.0) / count, in_flight_second(layout), first=0.0, last=False)
+    flight = where(alone, flight, in_flight_last(layout))
+    yield _Place(have.last / count, flight, first=where(alone, 1.0, 0.0), last=True)
 
 
 def _moments(
-    arch: Architecture, training: Training, layout: Layout, seq_len: Scalar, micro_batch: Scalar
+    arch: Architecture,
+    training: Training,
+    layout: Layout,
+    seq_len: Scalar,
+    micro_batch: Scalar | None,
+    habits: MemoryHabits,
 ) -> list[Ledger]:
-    """The ledgers of the moments between which the peak lies: loss, backward, update."""
-    tokens = micro_batch * seq_len * 1.0
-    held = sharded_state(training.state(arch), layout.zero, layout.shards)
-    kept = dict(activations(arch, tokens, seq_len, recompute=layout.recompute, kernel=layout.kernel))
-    again = kept.pop("recomputed_layer", 0.0)
-    if layout.dp > 1 and layout.zero:
-        held = held.plus({"communication": _communication(arch, training, layout.zero)})
-    updated = held["gradients"] / training.trained.gradient * training.trained.temporaries
-    moments = [
-        held.plus(kept).plus({"logits": logits(arch, tokens, chunked=layout.chunked_loss)}),
-        held.plus(kept).plus({"recomputed_layer": again}),
-        held.plus({"update": updated}),
-    ]
-    return [moment.plus({"reserve": moment.total * RESERVE_SHARE, "context": CONTEXT_BYTES}) for moment in moments]
+    """The ledgers of the moments and ranks between which the peak lies."""
+    batch = layout.micro_batch if micro_batch is None else micro_batch
+    tokens = batch * seq_len * 1.0 / layout.cp
+    kept = activations(
+        arch, tokens, seq_len, recompute=layout.recompute, kernel=layout.kernel, tp=layout.tp * 1.0, sp=layout.sp,
+        etp=layout.etp * 1.0, dropout=layout.dropout, recompute_every=layout.recompute_every * 1.0,
+        fused=habits.fused,
+    )  # fmt: skip
+    copies = habits.boundary_copies if layout.recompute == "full" else 1.0
+    gradients = activation_gradients(
+        arch, tokens, seq_len, kernel=layout.kernel, tp=layout.tp * 1.0, sp=layout.sp, etp=layout.etp * 1.0,
+        fused=habits.fused,
+    )  # fmt: skip
+    whole, again = kept["activations"] * copies, kept.get("recomputed_layer", 0.0)
+    around = ends(arch, tokens, tp=layout.tp * 1.0, sp=layout.sp, dropout=layout.dropout, fused=habits.fused)
+    held = rank_parameters(arch, layout)
+    loss = _logits(arch, layout, tokens, habits)
+    found = []
+    for place in _places(arch, layout):
+        state = _state(arch, training, layout, held, place)
+        buffers = _communication(arch, training, layout, habits, state)
+        outside = around["embedding"] * place.first * place.flight + around["head"] * place.last
+        lines = state.plus({"activations": whole * place.layers * place.flight + outside}).plus(buffers)
+        trained = training.trained
+        found += [
+            lines.plus({"recomputed_layer": again, "activation_gradients": gradients}),
+            _without(lines, "activations").plus(
+                {"update": state["gradients"] / trained.gradient * trained.temporaries}
+            ),
+        ]
+        if place.last:
+            found.append(lines.plus({"logits": loss}))
+    return [one.plus({"reserve": one.total * habits.reserve_share, "context": habits.context_bytes}) for one in found]
 
 
-def _communication(arch: Architecture, training: Training, zero: int) -> float:
-    """Bytes of what is gathered or reduced at once: a bucket of gradients, or the layer in use and the next (ZeRO-3).
+def _without(ledger: Ledger, name: str) -> Ledger:
+    return Ledger({line: value for line, value in ledger.items() if line != name})
+
+
+def _state(arch: Architecture, training: Training, layout: Layout, held: RankParameters, place: _Place) -> Ledger:
+    """Weights, gradients, master copy and moments of one rank, after ZeRO and offload."""
+    dense, routed = held.dense * place.layers, held.routed * place.layers
+    linear = held.dense_linear * place.layers
+    table = held.embedding * place.first + held.head * place.last
+    if arch.tied and place.last:
+        table = table + held.embedding * (1.0 - place.first)  # the tied table stands on both ends
+    around = _bytes(training, dense + table, linear, training.trained, arch, layout, place)
+    experts = _bytes(training, routed, routed, training.trained, arch, layout, None)
+    low = LOW_PRECISION_COPIES.get(layout.precision, 0.0)
+    if low:
+        around = around.plus({"weights": linear * low})
+        experts = experts.plus({"weights": routed * low})
+    state = sharded_state(around, layout.zero, layout.shards * 1.0)
+    state = state.plus(sharded_state(experts, layout.zero, layout.expert_replicas))
+    if layout.schedule == "dualpipe":
+        state = state.plus({"weights": state["weights"] * (DUALPIPE_COPIES - 1.0)})
+    if layout.offload == "none":
+        return state
+    gone = ["optimizer", "master_weights"] + (["weights"] if layout.offload == "optimizer+weights" else [])
+    return Ledger({name: 0.0 * value if name in gone else value for name, value in state.items()})
+
+
+def _bytes(
+    training: Training,
+    parameters: Scalar,
+    linear: Scalar,
+    recipe: Recipe,
+    arch: Architecture,
+    layout: Layout,
+    place: _Place | None,
+) -> Ledger:
+    """State of so many parameters, of which `linear` may be quantised; adapters stand with the dense part."""
+    if not training.adapters:
+        return Ledger(
+            weights=parameters * recipe.weight,
+            gradients=parameters * recipe.gradient,
+            master_weights=parameters * recipe.master,
+            optimizer=parameters * recipe.moments,
+        )
+    base = linear * (NF4_BYTES if training.method == "qlora" else BF16_BYTES) + (parameters - linear) * BF16_BYTES
+    adapters: Scalar = 0.0
+    if place is not None:
+        adapters = lora_parameters(arch, training.rank) * adapter_share(arch, layout) * place.layers
+    return Ledger(
+        weights=base + adapters * recipe.weight,
+        gradients=adapters * recipe.gradient,
+        master_weights=adapters * recipe.master,
+        optimizer=adapters * recipe.moments,
+    )
+
+
+def _logits(arch: Architecture, layout: Layout, tokens: Scalar, habits: MemoryHabits) -> Bytes:
+    """Bytes of the logits and their gradient at the peak, on a rank that has the head."""
+    rows = minimum(tokens, float(CHUNK_TOKENS)) if layout.chunked_loss else tokens
+    return rows * padded_vocabulary(arch, layout) / layout.tp * habits.logit_bytes
+
+
+def _communication(
+    arch: Architecture, training: Training, layout: Layout, habits: MemoryHabits, state: Ledger
+) -> dict[str, Bytes]:
+    """What is gathered or reduced at once: a bucket of gradients, or whole layers (ZeRO 3).
+
+    Under ZeRO 3 these are the layers in use, embedding and head, which stay, and one layer's gradients on their way.
 
     Plain replicas (ZeRO 0) reduce the gradients where they lie, as PyTorch does with gradient_as_bucket_view. Leaves
     out the communication library's own buffers.
     """
-    if zero == ZERO_WEIGHTS:
-        return 2 * largest_layer_parameters(arch) * training.recipe.weight
-    trained = lora_parameters(arch, training.rank) if training.adapters else total_parameters(arch)
-    return min(trained, BUCKET_ELEMENTS) * training.trained.gradient
+    many = layout.replicas > 1
+    bucket = minimum(state["gradients"], habits.bucket_elements * training.trained.gradient)
+    each = BF16_BYTES
+    gathered = 0.0 * bucket
+    if any_of(layout.zero >= ZERO_WEIGHTS):
+        layer = largest_layer_parameters(arch, layout)
+        tables = padded_vocabulary(arch, layout) / layout.tp * float(arch.embedding_width) * (1.0 if arch.tied else 2.0)
+        reduced = 0.0 if training.adapters else training.trained.gradient + SCATTER_BYTES
+        gathered = habits.gathered_layers * layer * each + layer * reduced + tables * each + gathered
+    some = where(layout.zero >= ZERO_WEIGHTS, gathered, bucket)
+    return {"communication": where(many, where(layout.zero > 0, some, 0.0 * bucket), 0.0 * bucket)}
 
 
 def state_only(parameters: float, recipe: Recipe) -> Bytes:

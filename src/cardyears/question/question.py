@@ -9,11 +9,13 @@ import msgspec
 
 from cardyears.base.errors import BadInput, Contradiction, UnreadableValue, listed
 from cardyears.base.text import Text
-from cardyears.case import Method
+from cardyears.case import Method, Precision
 from cardyears.question.hardware import HardwareText, read_hardware
+from cardyears.question.layout import LayoutText, read_layout
 from cardyears.question.read import read_count, read_duration, read_share, read_usd, read_whole
 
 METHODS: tuple[str, ...] = get_args(Method)
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 PEAKS = ("fp32", "tf32", "fp16", "fp16-fp16acc", "bf16", "fp8", "fp4", "fp64")
 """Types that training computes in; integers are for inference."""
 
@@ -34,6 +36,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     duty: float | None = None
     method: Method = "pretrain"
     micro_batch: int | None = None
+    layout: LayoutText | None = None
+    engine: str | None = None
+    precision: Precision | None = None
     build: Mapping[str, int] = {}
     """Depth, width, heads and experts of a generic decoder, as far as said."""
     assume: Mapping[str, str] = {}
@@ -52,6 +57,9 @@ def read_question(
     duty: str | float | None = None,
     method: str = "pretrain",
     micro_batch: str | int | None = None,
+    layout: str | None = None,
+    engine: str | None = None,
+    precision: str | None = None,
     build: Mapping[str, str | int | None] | None = None,
     assume: Mapping[str, str] | None = None,
 ) -> Question:
@@ -76,6 +84,9 @@ def read_question(
         duty=None if duty is None else read_share(duty, "duty cycle"),
         method=_one_of(method.lower(), METHODS, "--method"),  # type: ignore[arg-type]
         micro_batch=None if micro_batch is None else read_whole(micro_batch, "micro-batch"),
+        layout=None if layout is None else read_layout(layout),
+        engine=None if engine is None else engine.strip(),
+        precision=None if precision is None else _one_of(precision.lower(), PRECISIONS, "--precision"),  # type: ignore[arg-type]
         build=_build(build or {}),
         assume=dict(assume or {}),
     )

@@ -8,11 +8,12 @@ from typing import Any
 
 from cardyears.base.text import Text, Voice
 from cardyears.render.locale.voice import RIGHT_TO_LEFT
-from cardyears.render.page import Cell, Page, Styled
+from cardyears.render.page import Cell, Page, Strip, Styled
 from cardyears.render.report.writers import report
 
 _CELL = "padding:1px 12px 1px 0;vertical-align:top;border:none;background:none"
 _COLOURS = {"green": "#1a7f37", "red": "#cf222e", "yellow": "#9a6700", "magenta": "#8250df", "cyan": "#0969da"}
+_DRAWN = "white-space:pre;font-family:monospace;line-height:1.15;text-align:left"
 _BAR = "▬"
 """What marks a cell as a bar; it is drawn as a box of its length."""
 
@@ -52,6 +53,19 @@ class HtmlPage(Page):
             cells = [cell if isinstance(cell, Styled) else Styled(cell) for cell in row]
             lines.append(
                 "".join(_cell(cell, number=index in right, one_line=index != wrap) for index, cell in enumerate(cells))
+            )
+        body = "".join(f"<tr style='background:none'>{line}</tr>" for line in lines)
+        self._parts.append(f'<table style="border-collapse:collapse;margin:0">{body}</table>')
+
+    def strips(self, strips: Sequence[Strip]) -> None:
+        """A table whose middle column is drawn in characters of one width, from left to right in every language."""
+        lines = []
+        for label, pieces, remark in strips:
+            drawn = "".join(f'<span style="{_css(piece.style)}">{escape(piece.text)}</span>' for piece in pieces)
+            lines.append(
+                _cell(Styled(label), number=True, one_line=True)
+                + f'<td dir="ltr" style="{_CELL};{_DRAWN}">{drawn}</td>'
+                + _cell(Styled(remark), number=True, one_line=True)
             )
         body = "".join(f"<tr style='background:none'>{line}</tr>" for line in lines)
         self._parts.append(f'<table style="border-collapse:collapse;margin:0">{body}</table>')

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 from cardyears.base.text import N_, Text, Voice
 from cardyears.render.labels import VERDICT_STYLES, VERDICTS
+from cardyears.render.locale.voice import RIGHT_TO_LEFT
 
 BAR = "█"
 SEMICOLON = N_("; ")
@@ -38,8 +39,22 @@ class Styled(NamedTuple):
 Cell: TypeAlias = "Styled | str"
 
 
+class Strip(NamedTuple):
+    """A row of a drawing: what it is, its pieces from left to right in every language, what is said of it."""
+
+    label: str
+    pieces: Sequence[Styled]
+    remark: str = ""
+
+
+LEFT_TO_RIGHT, ISOLATE_END = "\u2066", "\u2069"
+
+
 class Page(ABC):
     """What a report is written on: lines, headings, rows. `str` gives it whole."""
+
+    width = 100
+    """Characters of a line."""
 
     def __init__(self, voice: Voice) -> None:
         self.voice = voice
@@ -62,6 +77,10 @@ class Page(ABC):
     @abstractmethod
     def bar(self, share: float, length: int, style: str = "cyan") -> Styled:
         """A bar of a share of `length`; never longer, and visible if not zero."""
+
+    @abstractmethod
+    def strips(self, strips: Sequence[Strip]) -> None:
+        """A drawing in characters, row under row; never broken, so it is for the one who draws to fit the width."""
 
     def say(self, text: Text | str) -> str:
         """A sentence in the page's language."""
@@ -142,11 +161,11 @@ class TextPage(Page):
         table = [[cell if isinstance(cell, Styled) else Styled(cell) for cell in row] for row in rows]
         if not table:
             return
-        widths = [max(_columns(row[index].text) for row in table) for index in range(len(table[0]))]
+        widths = [max(columns_of(row[index].text) for row in table) for index in range(len(table[0]))]
         room = self.width - GAP * len(widths)
         if wrap is not None and sum(widths) > room:
             widths[wrap] = max(min(widths[wrap], NARROWEST_WRAP), room - (sum(widths) - widths[wrap]))
-        least = [max(_columns(row[at].text) if row[at].whole else 1 for row in table) for at in range(len(widths))]
+        least = [max(columns_of(row[at].text) if row[at].whole else 1 for row in table) for at in range(len(widths))]
         while sum(widths) > room and any(map(int.__gt__, widths, least)):
             spare = [width if width > low else 0 for width, low in zip(widths, least, strict=True)]
             widths[spare.index(max(spare))] -= 1
@@ -159,10 +178,21 @@ class TextPage(Page):
             parts = []
             for index, (lines, width) in enumerate(zip(cells, widths, strict=True)):
                 text = lines[number] if number < len(lines) else ""
-                space = " " * max(0, width - _columns(text))
+                space = " " * max(0, width - columns_of(text))
                 painted = self._paint(text, row[index].style)
                 parts.append(space + painted if index in right else painted + space)
             self._lines.append(" " * GAP + (" " * GAP).join(parts))
+
+    def strips(self, strips: Sequence[Strip]) -> None:
+        """Labels, drawing and remarks side by side; the drawing is isolated from a right-to-left line around it."""
+        widest = max((columns_of(strip.label) for strip in strips), default=0)
+        before, after = (LEFT_TO_RIGHT, ISOLATE_END) if self.voice.language in RIGHT_TO_LEFT else ("", "")
+        longest = max((columns_of(strip.remark) for strip in strips), default=0)
+        for strip in strips:
+            remark = " " * (longest - columns_of(strip.remark)) + strip.remark
+            label = " " * (widest - columns_of(strip.label)) + strip.label
+            drawn = "".join(self._paint(piece.text, piece.style) for piece in strip.pieces)
+            self._lines.append(" " * GAP + (" " * GAP).join((label, f"{before}{drawn}{after}", remark)))
 
     def bar(self, share: float, length: int, style: str = "cyan") -> Styled:
         """A bar of blocks; none on a narrow page."""
@@ -185,16 +215,16 @@ def _wrapped(text: str, width: int) -> list[str]:
         return textwrap.wrap(text, max(1, width), break_long_words=True, break_on_hyphens=False) or [""]
     lines = [""]
     for word in text.split():
-        if lines[-1] and _columns(f"{lines[-1]} {word}") > width:
+        if lines[-1] and columns_of(f"{lines[-1]} {word}") > width:
             lines.append("")
         line = f"{lines[-1]} {word}".lstrip()
-        while _columns(line) > max(1, width):
+        while columns_of(line) > max(1, width):
             lines[-1:] = [line[:width], ""]
             line = line[width:]
         lines[-1] = line
     return lines
 
 
-def _columns(text: str) -> int:
+def columns_of(text: str) -> int:
     """Columns that a terminal gives to a text: marks on letters and marks of direction take none."""
     return len(text) if text.isascii() else sum(unicodedata.category(char) not in _NO_WIDTH for char in text)

@@ -15,7 +15,7 @@ from cardyears.base.sourced import Kind
 from cardyears.base.text import N_, Text
 from cardyears.base.units import YEAR
 from cardyears.case import Assumption
-from cardyears.question.read import read_count, read_duration, read_share, read_usd, read_whole
+from cardyears.question.read import read_bandwidth, read_count, read_duration, read_share, read_usd, read_whole
 from cardyears.work.state import RECIPES
 
 
@@ -166,6 +166,56 @@ DEFAULTS: Mapping[str, Default] = {
             "percent",
         ),
         Default(
+            "host_link",
+            0.0,
+            "B/s",
+            "assumed",
+            "",
+            N_("what copies between device and host memory reach: about four fifths of the wire"),
+            read_bandwidth,
+            "bandwidth",
+        ),
+        Default(
+            "host_memory",
+            0.0,
+            "B/s",
+            "assumed",
+            "",
+            N_("streaming from the memory of the node's processors: two channels on a desk, many in a server"),
+            read_bandwidth,
+            "bandwidth",
+        ),
+        Default("disk", 0.0, "B/s", "assumed", "", N_("one NVMe disk in each node"), read_bandwidth, "bandwidth"),
+        Default(
+            "expert_load",
+            1.1,
+            "",
+            "measured",
+            "measured-runs",
+            N_("experts without forced balance run 8 to 20 % slower than with it"),
+            _factor,
+        ),
+        Default(
+            "document_tokens",
+            0.0,
+            "tokens",
+            "assumed",
+            "",
+            N_("tokens attend to their whole sequence: no packed documents with masks between them"),
+            read_count,
+            "count",
+        ),
+        Default(
+            "useful_tokens",
+            1.0,
+            "",
+            "assumed",
+            "",
+            N_("sequences are packed full: none of their tokens is padding"),
+            read_share,
+            "percent",
+        ),
+        Default(
             "host_factor",
             1.25,
             "",
@@ -224,6 +274,8 @@ DEFAULTS: Mapping[str, Default] = {
             read_share,
             "percent",
         ),
+        Default("link", "", "", "assumed", "", N_("what usually joins nodes of such devices"), _name),
+        Default("inside_link", "", "", "assumed", "", N_("what usually joins such devices in one box"), _name),
     )
 }
 

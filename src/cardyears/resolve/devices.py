@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from cardyears.base.errors import AmbiguousName, BadInput, UnknownName, shown
 from cardyears.base.interval import Interval
 from cardyears.base.sourced import Sourced
-from cardyears.base.text import Text
+from cardyears.base.text import N_, Text
 from cardyears.base.units import GIB, GIGA, TERA
 from cardyears.catalogue.find import find
 from cardyears.catalogue.load import Catalogue
@@ -22,10 +22,11 @@ from cardyears.machine.device import TRAINING_DTYPES, Device
 from cardyears.question.hardware import HardwareText, generic_memory
 from cardyears.question.read import nominal_memory
 from cardyears.resolve.defaults import Assumed
+from cardyears.resolve.wiring import EACH_NODE, FABRICS, like_stated, usual_between, usual_inside
 
 OWNED_FAMILIES = ("geforce", "radeon", "apple", "gb10", "intel-arc")
 """Families of cards that people buy for a desk; all others are usually rented."""
-_NODE_SIZES = {"SXM": 8, "OAM": 8, "NVL72": 72, "TPU": 4, "superchip": 4, "instance": 16}
+_NODE_SIZES = {"SXM": 8, "OAM": 8, "NVL72": 72, "TPU": 4, "superchip": 4, "instance": 16, "SoC": 1, "laptop": 1}
 _BOX = 8
 """As many cards as one box holds."""
 
@@ -68,15 +69,40 @@ def device(key: str, row: AcceleratorRow) -> Device:
     )
 
 
-def link(key: str, row: LinkRow) -> Link:
-    """A class of wire in SI units."""
+def link(key: str, links: Mapping[str, LinkRow]) -> Link:
+    """A class of wire in SI units; what was not measured of it is taken from the link that its row names."""
+    row = links[key]
+
+    def attained(name: str, scale: float, unit: str) -> Sourced | None:
+        value = getattr(row, name)
+        if value is not None:
+            return figure(row, name, value * scale, unit)
+        other = links.get(row.like or "")
+        value = getattr(other, name, None)
+        if other is None or value is None:
+            return None
+        source = figure(other, name, value * scale, unit).source
+        return Sourced(value * scale, unit, "assumed", source, row.checked.isoformat(), f"As {other.name}.")
+
     return Link(
         key,
         row.name,
         figure(row, "bandwidth_gb_s", row.bandwidth_gb_s * GIGA, "B/s"),
-        None if row.latency_us is None else figure(row, "latency_us", row.latency_us * 1e-6, "s"),
+        None if row.latency_us is None else figure(row, "latency_us", row.latency_us * MICRO, "s"),
         None if row.upload_gb_s is None else figure(row, "upload_gb_s", row.upload_gb_s * GIGA, "B/s"),
+        attained("attained_share", 1.0, ""),
+        attained("hop_us", MICRO, "s"),
+        attained("call_us", MICRO, "s"),
+        attained("ramp_us", MICRO, "s"),
+        attained("in_switch_gain", 1.0, ""),
+        attained("crowding", 1.0, ""),
+        row.peers or 0,
+        row.axes or 0,
+        row.joins or 0,
     )
+
+
+MICRO = 1e-6
 
 
 def owned(family: str) -> bool:
@@ -139,14 +165,14 @@ def cluster(words: HardwareText, catalogue: Catalogue, assumed: Assumed) -> Clus
     row = catalogue.accelerators.get(named.key)
     dies = row.dies if row is not None else 1
     per_node = words.per_node or _per_node(named, words)
-    inside = catalogue.links.get(named.link or "")
-    return Cluster(
-        named,
-        words.count * dies,
-        (min(per_node, words.count) if words.per_node is None else per_node) * dies,
-        link(named.link, inside) if inside is not None and named.link else None,
-        _between(words, per_node, catalogue),
-    )
+    held = (min(per_node, words.count) if words.per_node is None else per_node) * dies
+    inside = _inside(named, held, catalogue, assumed)
+    fabric = max(FABRICS.get(named.form, 0), inside.joins if inside else 0)
+    sharing = min(per_node, words.count) * dies
+    between = _between(words, sharing, catalogue)
+    if between is None and words.count * dies > max(held, fabric):
+        between = _usual_between(named, sharing, catalogue, assumed)
+    return Cluster(named, words.count * dies, held, inside, between, fabric)
 
 
 def _named_device(name: str, catalogue: Catalogue, assumed: Assumed) -> Device:
@@ -218,18 +244,62 @@ def _per_node(named: Device, words: HardwareText) -> int:
     return _BOX
 
 
-def _between(words: HardwareText, per_node: int, catalogue: Catalogue) -> Link | None:
-    """What joins the nodes, as bandwidth for each device: one link a node is shared by the devices in it."""
-    sharing = 1 if words.link_per_device else min(per_node, words.count)
-    if words.link_bandwidth_bytes_s is not None:
-        rate = Sourced(words.link_bandwidth_bytes_s / sharing, "B/s", "assumed", "", "", "as you said")
-        return Link("stated", words.link or "the link that you named", rate)
-    if words.link is None:
+def _inside(named: Device, held: int, catalogue: Catalogue, assumed: Assumed) -> Link | None:
+    """What joins the devices of one node: as stated, by the device's row, or usual for its form."""
+    if assumed.stated("inside_link"):
+        return _named_link(assumed.take("inside_link"), catalogue)
+    if named.link is not None and named.link in catalogue.links:
+        return link(named.link, catalogue.links)
+    if held == 1:
         return None
+    found = link(usual_inside(named), catalogue.links)
+    reason = Text("no source says what joins {device} in a box: what is usual for its form", device=named.name)
+    assumed.filled("inside_link", found.name, kind="assumed", source=found.bandwidth.source, reason=reason)
+    return found
+
+
+def _between(words: HardwareText, sharing: int, catalogue: Catalogue) -> Link | None:
+    """What joins the nodes, as bandwidth for each device: one link a node is shared by the devices in it."""
+    ports = 1.0 if words.link_per_device else 1.0 / sharing
+    if words.link_bandwidth_bytes_s is not None:
+        rate = Sourced(words.link_bandwidth_bytes_s * ports, "B/s", "assumed", "", "", "as you said")
+        like = link(_like(words.link, words.link_bandwidth_bytes_s, catalogue), catalogue.links)
+        name = words.link or N_("the link that you named")
+        return msgspec.structs.replace(like, key="stated", name=name, bandwidth=rate, upload=None)
+    return None if words.link is None else _with_ports(_named_link(words.link, catalogue), ports)
+
+
+def _like(name: str | None, bytes_s: float, catalogue: Catalogue) -> str:
+    """Key of the link whose latencies a stated bandwidth takes: the one named beside it, or one about as fast."""
     try:
-        match = find(words.link, catalogue.links, "links")
+        return find(name or "", catalogue.links, "links").key
+    except (UnknownName, AmbiguousName):
+        return like_stated(bytes_s)
+
+
+def _named_link(name: str, catalogue: Catalogue) -> Link:
+    try:
+        match = find(name, catalogue.links, "links")
     except UnknownName as error:
         raise UnknownName(error.rule, Text("Name its bandwidth, such as 400Gb/s per gpu.")) from error
-    named = link(match.key, catalogue.links[match.key])
-    shared = msgspec.structs.replace(named.bandwidth, value=named.bandwidth.value / sharing)
-    return msgspec.structs.replace(named, bandwidth=shared)
+    return link(match.key, catalogue.links)
+
+
+def _with_ports(wire: Link, ports: float) -> Link:
+    """The link of one device that has so many ports of it, or so small a share of one."""
+
+    def scaled(rate: Sourced) -> Sourced:
+        return msgspec.structs.replace(rate, value=rate.value * ports)
+
+    upload = scaled(wire.upload) if wire.upload else None
+    return msgspec.structs.replace(wire, bandwidth=scaled(wire.bandwidth), upload=upload)
+
+
+def _usual_between(named: Device, sharing: int, catalogue: Catalogue, assumed: Assumed) -> Link:
+    """What joins the nodes where nobody said: as stated among the assumptions, or usual for such devices."""
+    if assumed.stated("link"):
+        return _with_ports(_named_link(assumed.take("link"), catalogue), 1.0 / sharing)
+    usual = usual_between(named, owned=owned(named.family))
+    found = link(usual.link, catalogue.links)
+    assumed.filled("link", found.name, kind="assumed", source=found.bandwidth.source, reason=Text(usual.reason))
+    return _with_ports(found, 1.0 / sharing if usual.ports == EACH_NODE else usual.ports)

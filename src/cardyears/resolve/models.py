@@ -254,6 +254,7 @@ def candidates(catalogue: Catalogue) -> tuple[Candidate, ...]:
             row.sequence_length or DEFAULT_SEQ_LEN,
             row.open_weights,
             row.released,
+            row.global_batch_tokens,
         )
         for key, row in catalogue.models.items()
         if row.shape is not None

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import cast, get_args
+
+import msgspec
 
 from cardyears.base.errors import BadInput, Contradiction, MissingFigure
 from cardyears.base.interval import Interval
 from cardyears.base.text import Text, Value
 from cardyears.base.units import DAY
-from cardyears.case import Case, Claim, Landmark, Rate, Terms, Workload
+from cardyears.case import Case, Claim, Landmark, Method, Rate, Terms, Workload
 from cardyears.catalogue.load import Catalogue
+from cardyears.laws.batch import FINETUNE_SEQUENCES, best_batch
 from cardyears.machine.cluster import Cluster
 from cardyears.machine.device import Device
 from cardyears.machine.efficiency import FP8_GAIN
+from cardyears.machine.engine import Engine
 from cardyears.question.question import Question
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.devices import cluster, device, owned
+from cardyears.resolve.engines import engine, find_engine, usual_engine
 from cardyears.resolve.generic import Build
+from cardyears.resolve.hosts import host
 from cardyears.resolve.models import Model, candidates, model
 from cardyears.resolve.prices import rent
+from cardyears.resolve.silicon import silicon
 from cardyears.work.flops import finetune_flop, model_flop
 from cardyears.work.params import active_lora_parameters, total_parameters
 from cardyears.work.state import RECIPES, Training
@@ -45,6 +52,10 @@ def resolve(question: Question, catalogue: Catalogue, *, strict: bool = False) -
     rate = _rate(question, machine.device, catalogue, assumed)
     seconds = question.duration_s if question.duration_s is not None else assumed.take("time_limit")
     terms = _terms(machine, catalogue, assumed)
+    several = machine.count > 1
+    engines = _engines(question, machine, catalogue, assumed) if several else {}
+    if several and work.architecture is not None and work.global_batch is None:
+        work = msgspec.structs.replace(work, global_batch=usual_batch(work, assumed))
     usable = "usable_unified_memory" if machine.device.unified_memory else "usable_memory"
     case = Case(
         method=question.method,
@@ -65,10 +76,35 @@ def resolve(question: Question, catalogue: Catalogue, *, strict: bool = False) -
         assumptions=assumed.used,
         stated_seconds=question.duration_s is not None,
         micro_batch=question.micro_batch,
+        silicon=silicon(machine.device, catalogue) if several else None,
+        engines=engines,
+        host=host(machine, assumed) if several else None,
+        precision=question.precision or ("fp16" if machine.device.training_dtype == "fp16" else "bf16"),
     )
     if strict:
         assumed.refuse_idle()
     return case
+
+
+def _engines(question: Question, machine: Cluster, catalogue: Catalogue, assumed: Assumed) -> dict[Method, Engine]:
+    """The engine of each method: the named one, or the usual one; alternatives may take another than the question."""
+    asked = find_engine(question.engine, question.method, machine, catalogue, assumed)
+    if question.engine is not None:
+        return dict.fromkeys(get_args(Method), asked)
+    keys: dict[Method, str] = {method: usual_engine(method, machine)[0] for method in get_args(Method)}
+    return {method: engine(key, catalogue.engines[key]) for method, key in keys.items()}
+
+
+def usual_batch(work: Workload, assumed: Assumed) -> int:
+    """Sequences in one optimiser step where nobody published them: the best by a scaling law, or Alpaca's."""
+    if work.training.method != "pretrain" or not work.tokens:
+        reason = Text("sequences in one optimiser step, as in Alpaca")
+        assumed.filled("global_batch", FINETUNE_SEQUENCES, kind="assumed", source="alpaca-2023", reason=reason)
+        return FINETUNE_SEQUENCES
+    best = max(1, round(float(best_batch(work.tokens)) / work.seq_len))
+    reason = Text("sequences in one optimiser step: the best batch by Step Law for so many tokens")
+    assumed.filled("global_batch", best, kind="derived", source="step-law-2025", reason=reason)
+    return best
 
 
 def workload(question: Question, found: Model, assumed: Assumed) -> Workload:

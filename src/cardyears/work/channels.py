@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from cardyears.work.linear import Linear
-from cardyears.work.mixers import ACTIVATION_BYTES, FP32_BYTES
+from cardyears.work.saved import ACTIVATION_BYTES, FP32_BYTES, Saved
 
 
 class Channel(Protocol):
@@ -22,8 +22,8 @@ class Channel(Protocol):
     def vectors(self) -> dict[str, int]:
         """Its other parameters by ledger line."""
 
-    def saved_bytes(self, hidden: int) -> tuple[int, int]:
-        """Bytes per token kept for the backward pass: by matrix products, by cheap operators."""
+    def saved_bytes(self, hidden: int) -> Saved:
+        """Bytes per token that it saves for the backward pass, its input left out."""
 
 
 class Mlp(msgspec.Struct, frozen=True, tag="mlp"):
@@ -41,10 +41,10 @@ class Mlp(msgspec.Struct, frozen=True, tag="mlp"):
         """None."""
         return {}
 
-    def saved_bytes(self, hidden: int) -> tuple[int, int]:  # noqa: ARG002 - the experts need it
+    def saved_bytes(self, hidden: int) -> Saved:  # noqa: ARG002 - the experts need it
         """Gate and up, then silu(gate) and the product that enters the last matrix; plain: before and after."""
         first = ACTIVATION_BYTES * ways_in(gated=self.gated) * self.width
-        return first, first
+        return Saved(kept=first, cheap=first)
 
 
 class Experts(msgspec.Struct, frozen=True, tag="experts"):
@@ -88,12 +88,19 @@ class Experts(msgspec.Struct, frozen=True, tag="experts"):
         """The bias of the choice."""
         return {"biases": self.count * self.correction}
 
-    def saved_bytes(self, hidden: int) -> tuple[int, int]:
-        """As an MLP for each chosen expert; the token's copies, their outputs, and fp32 router probabilities."""
+    def saved_bytes(self, hidden: int) -> Saved:
+        """As an MLP for each chosen expert; the token's copies, their outputs, and fp32 router probabilities.
+
+        Outputs are saved because the router's weight multiplies them. With balanced experts a rank has as many copies
+        as its own tokens make, wherever they come from.
+
+        >>> Experts(8, 2, 14_336, gated=True).saved_bytes(4_096)[:2]  # Mixtral: two MLPs
+        (114688, 114688)
+        """
         inner = self.top_k * self.width + self.shared_width
         first = ACTIVATION_BYTES * ways_in(gated=self.gated) * inner
         copies = ACTIVATION_BYTES * 2 * self.top_k * (self.latent or hidden)
-        return first + copies + FP32_BYTES * self.count, first
+        return Saved(kept=first, cheap=first, whole_kept=FP32_BYTES * self.count, routed=copies)
 
 
 def ways_in(*, gated: bool) -> int:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cardyears.work.linear import Linear
-from cardyears.work.mixers import ACTIVATION_BYTES, FORWARD_PER_WEIGHT, FP32_BYTES, attended
+from cardyears.work.mixers import FORWARD_PER_WEIGHT, attended
+from cardyears.work.saved import ACTIVATION_BYTES, FP32_BYTES, STEPWISE_NORM_BYTES, Saved
 
 if TYPE_CHECKING:
     from cardyears.base.units import Flop, Scalar
@@ -103,11 +104,20 @@ class CompressedAttention(msgspec.Struct, frozen=True, tag="compressed"):
                 index = FORWARD_PER_WEIGHT * width * attended(None, entries, causal=causal)
         return FORWARD_PER_WEIGHT * 2 * self.heads * self.head_dim * seen + index
 
-    def saved_bytes(self) -> tuple[int, int]:
-        """q, its latent, the key, the output and its latent; entries and gates; what the chooser's products save."""
-        pick = self.chooser
+    def saved_bytes(self) -> Saved:
+        """q, its latent, the key, the output and its latent; entries and gates; what the chooser's products save.
+
+        Heads and groups of the output are split; q's latent, the key, entries and chooser are the same on every rank.
+        """
+        pick, width = self.chooser, self.heads * self.head_dim
         chosen = (pick.heads + 4) * pick.head_dim + pick.heads if pick else 0
-        entries = 2 * self.entry_width
-        width = 2 * self.heads * self.head_dim + self.q_rank + self.head_dim + self.groups * self.o_rank
-        cheap = self.heads * self.head_dim + self.q_rank + self.head_dim
-        return ACTIVATION_BYTES * (width + entries + chosen) + FP32_BYTES * self.heads, ACTIVATION_BYTES * cheap
+        shared = self.q_rank + self.head_dim
+        return Saved(
+            kept=ACTIVATION_BYTES * (2 * width + self.groups * self.o_rank),
+            cheap=ACTIVATION_BYTES * width,
+            stepwise=STEPWISE_NORM_BYTES * width,
+            whole_kept=ACTIVATION_BYTES * (shared + 2 * self.entry_width + chosen),
+            whole_cheap=ACTIVATION_BYTES * shared,
+            whole_stepwise=STEPWISE_NORM_BYTES * shared,
+            flash=FP32_BYTES * self.heads,
+        )

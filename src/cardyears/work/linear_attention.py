@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cardyears.work.linear import Linear
-from cardyears.work.mixers import ACTIVATION_BYTES, FORWARD_PER_WEIGHT, FP32_BYTES
+from cardyears.work.mixers import FORWARD_PER_WEIGHT
 from cardyears.work.recurrent import PART, convolution_flop, in_chunk
+from cardyears.work.saved import ACTIVATION_BYTES, FP32_BYTES, STEPWISE_NORM_BYTES, Saved
 
 if TYPE_CHECKING:
     from cardyears.base.units import Flop, Scalar
@@ -74,9 +75,10 @@ class LightningAttention(msgspec.Struct, frozen=True, tag="lightning"):
         """Linear attention over chunks: h·(4·C·d + 4·d²)."""
         return self.heads * chunked_flop(self.head_dim, self.head_dim, in_chunk(self.chunk, seq_len, causal=causal))
 
-    def saved_bytes(self) -> tuple[int, int]:
+    def saved_bytes(self) -> Saved:
         """q, k, v before their activation, the output and the gate; q, k, v after it, the output normed and gated."""
-        return 5 * ACTIVATION_BYTES * self.width, 5 * ACTIVATION_BYTES * self.width
+        width = ACTIVATION_BYTES * self.width
+        return Saved(kept=5 * width, cheap=5 * width, stepwise=STEPWISE_NORM_BYTES * self.width)
 
 
 class GatedDeltaNet(msgspec.Struct, frozen=True, tag="gated-delta-net"):
@@ -162,11 +164,14 @@ class GatedDeltaNet(msgspec.Struct, frozen=True, tag="gated-delta-net"):
         rule = self.value_heads * (chunked_flop(self.key_dim, self.value_dim, inside) + delta)
         return rule + convolution_flop(self.convolved, self.kernel)
 
-    def saved_bytes(self) -> tuple[int, int]:
+    def saved_bytes(self) -> Saved:
         """The convolution's input, the chunk's inverse, output and z, α and β in fp32; q, k, v and the gated output."""
         kept = self.convolved + self.value_heads * self.chunk + 2 * self.value_width
-        cheap = self.convolved + self.value_width
-        return ACTIVATION_BYTES * kept + FP32_BYTES * (self.value_heads + self.decays), ACTIVATION_BYTES * cheap
+        return Saved(
+            kept=ACTIVATION_BYTES * kept + FP32_BYTES * (self.value_heads + self.decays),
+            cheap=ACTIVATION_BYTES * (self.convolved + self.value_width),
+            stepwise=STEPWISE_NORM_BYTES * self.value_width,
+        )
 
 
 class MatrixLstm(msgspec.Struct, frozen=True, tag="mlstm"):
@@ -218,7 +223,10 @@ class MatrixLstm(msgspec.Struct, frozen=True, tag="mlstm"):
         inside = in_chunk(self.chunk, seq_len, causal=causal)
         return self.heads * chunked_flop(self.key_width // self.heads, self.value_width // self.heads, inside)
 
-    def saved_bytes(self) -> tuple[int, int]:
+    def saved_bytes(self) -> Saved:
         """q, k, v, output, its gate, two fp32 gates and two fp32 scales a head; the normed and the gated output."""
-        kept = ACTIVATION_BYTES * (2 * self.key_width + 3 * self.value_width) + 4 * FP32_BYTES * self.heads
-        return kept, 2 * ACTIVATION_BYTES * self.value_width
+        return Saved(
+            kept=ACTIVATION_BYTES * (2 * self.key_width + 3 * self.value_width) + 4 * FP32_BYTES * self.heads,
+            cheap=2 * ACTIVATION_BYTES * self.value_width,
+            stepwise=STEPWISE_NORM_BYTES * self.value_width,
+        )

@@ -6,6 +6,7 @@ class with these members. This file knows no hardware.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -13,15 +14,13 @@ import msgspec
 from cardyears.base.broadcast import minimum
 from cardyears.base.ledger import added
 from cardyears.work.linear import Linear
+from cardyears.work.saved import ACTIVATION_BYTES, FP32_BYTES, STEPWISE_NORM_BYTES, Saved
 
 if TYPE_CHECKING:
     from cardyears.base.units import Flop, Scalar
 
 FORWARD_PER_WEIGHT = 2
 """One multiply and one add."""
-ACTIVATION_BYTES = 2
-"""bf16 or fp16."""
-FP32_BYTES = 4
 
 
 class Mixer(Protocol):
@@ -40,11 +39,8 @@ class Mixer(Protocol):
     def core_flop(self, seq_len: Scalar, *, causal: bool) -> Flop:
         """FLOP per token, forward, that no weight matrix does: scores and averages."""
 
-    def saved_bytes(self) -> tuple[int, int]:
-        """Bytes per token kept for the backward pass: by matrix products and kernels, by cheap operators.
-
-        Selective recomputation keeps the first and computes the second again.
-        """
+    def saved_bytes(self) -> Saved:
+        """Bytes per token that it saves for the backward pass, the input of its first products left out."""
 
 
 def attended(window: int | None, seq_len: Scalar, *, causal: bool, blocks: bool = False) -> Scalar:
@@ -183,14 +179,26 @@ class Attention(msgspec.Struct, frozen=True, tag="attention"):
         core = FORWARD_PER_WEIGHT * (self.q_width + self.o_width) * seen
         return core if self.indexer is None else core + self.indexer.core_flop(seq_len, causal=causal)
 
-    def saved_bytes(self) -> tuple[int, int]:
-        """q, k, v, the output and its gate once each, an fp32 log-sum per head; q and k before their norm."""
-        own = 0 if self.keys == "shared" else self.kv_width + self.kv_heads * (self.value_dim or self.head_dim)
-        width = self.q_width + self.o_width + own + self.gate_width
-        kept = ACTIVATION_BYTES * width + FP32_BYTES * self.heads + (self.indexer.saved_bytes() if self.indexer else 0)
-        normed = self.q_width + (0 if self.keys == "shared" else self.kv_width)
+    def saved_bytes(self) -> Saved:
+        """q, k, v, the output and its gate once each; q and k before their norm; what the indexer saves.
+
+        An indexer is the same on every rank. Eager attention copies k and v to each head of their group.
+        """
+        own = self.keys != "shared"
+        pair = self.head_dim + (self.value_dim or self.head_dim)
+        queries, keys = (self.q_width, own * self.kv_width) if self.qk_norm != "none" else (0, 0)
         gated = self.o_width if self.gate_width else 0
-        return kept, ACTIVATION_BYTES * ((normed if self.qk_norm != "none" else 0) + gated)
+        return Saved(
+            kept=ACTIVATION_BYTES * (self.q_width + self.o_width + self.gate_width),
+            cheap=ACTIVATION_BYTES * (queries + gated),
+            stepwise=STEPWISE_NORM_BYTES * (queries + keys),
+            group_kept=ACTIVATION_BYTES * own * self.kv_heads * pair,
+            group_cheap=ACTIVATION_BYTES * keys,
+            groups=self.kv_heads,
+            whole_kept=self.indexer.saved_bytes() if self.indexer else 0,
+            flash=FP32_BYTES * self.heads,
+            eager=ACTIVATION_BYTES * (self.heads - own * self.kv_heads) * pair,
+        )
 
 
 class LatentAttention(msgspec.Struct, frozen=True, tag="latent"):
@@ -246,12 +254,24 @@ class LatentAttention(msgspec.Struct, frozen=True, tag="latent"):
         core = FORWARD_PER_WEIGHT * width * attended(self.window, seq_len, causal=causal)
         return core if self.indexer is None else core + self.indexer.core_flop(seq_len, causal=causal)
 
-    def saved_bytes(self) -> tuple[int, int]:
-        """q, k, v, the output and each latent before and after its norm; what the indexer saves."""
-        expanded = self.heads * (2 * self.qk_dim + 2 * self.value_dim)
-        latent = self.kv_rank + self.rope_dim + (self.q_rank or 0)
-        index = self.indexer.saved_bytes() if self.indexer else 0
-        return ACTIVATION_BYTES * (expanded + latent) + FP32_BYTES * self.heads + index, ACTIVATION_BYTES * latent
+    def saved_bytes(self) -> Saved:
+        """q, k, the output, v with the half of k that it was made with; each latent before and after its norm.
+
+        v is a view of kv_up's output, which therefore stays whole. Latents and the indexer are the same on every
+        rank.
+
+        >>> LatentAttention(128, kv_rank=512, rope_dim=64, nope_dim=128, value_dim=128, q_rank=1_536).saved_bytes().kept
+        196608
+        """
+        normed = self.kv_rank + (self.q_rank or 0)
+        return Saved(
+            kept=ACTIVATION_BYTES * self.heads * (2 * self.qk_dim + self.nope_dim + 2 * self.value_dim),
+            whole_kept=ACTIVATION_BYTES * (normed + self.rope_dim)
+            + (self.indexer.saved_bytes() if self.indexer else 0),
+            whole_cheap=ACTIVATION_BYTES * normed,
+            whole_stepwise=STEPWISE_NORM_BYTES * normed,
+            flash=FP32_BYTES * self.heads,
+        )
 
 
 class Parallel(msgspec.Struct, frozen=True, tag="parallel"):
@@ -285,10 +305,9 @@ class Parallel(msgspec.Struct, frozen=True, tag="parallel"):
         cores = [member.core_flop(seq_len, causal=causal) for member in self.members]
         return added(cores)
 
-    def saved_bytes(self) -> tuple[int, int]:
+    def saved_bytes(self) -> Saved:
         """The sum over its members."""
-        kept, cheap = zip(*(member.saved_bytes() for member in self.members), strict=True)
-        return sum(kept), sum(cheap)
+        return reduce(Saved.plus, (member.saved_bytes() for member in self.members))
 
 
 class Nothing(msgspec.Struct, frozen=True, tag="nothing"):
@@ -315,9 +334,9 @@ class Nothing(msgspec.Struct, frozen=True, tag="nothing"):
         """None."""
         return 0.0 * seq_len
 
-    def saved_bytes(self, hidden: int = 0) -> tuple[int, int]:  # noqa: ARG002 - a channel is asked with the width
+    def saved_bytes(self, hidden: int = 0) -> Saved:  # noqa: ARG002 - a channel is asked with the width
         """None."""
-        return 0, 0
+        return Saved()
 
 
 NOTHING = Nothing()

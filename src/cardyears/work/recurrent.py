@@ -13,7 +13,8 @@ import msgspec
 
 from cardyears.base.broadcast import minimum
 from cardyears.work.linear import Linear
-from cardyears.work.mixers import ACTIVATION_BYTES, FORWARD_PER_WEIGHT, FP32_BYTES
+from cardyears.work.mixers import FORWARD_PER_WEIGHT
+from cardyears.work.saved import ACTIVATION_BYTES, FP32_BYTES, Saved
 
 if TYPE_CHECKING:
     from cardyears.base.units import Flop, Scalar
@@ -105,13 +106,17 @@ class Mamba(msgspec.Struct, frozen=True, tag="mamba"):
         flop = convolution_flop(self.inner, self.kernel) + SCAN_FLOP_PER_STATE * self.inner * self.state
         return flop + 0.0 * seq_len
 
-    def saved_bytes(self) -> tuple[int, int]:
+    def saved_bytes(self) -> Saved:
         """As the fused kernel keeps them: x and its gate, Δ, B, C, B and C again, y; one fp32 state pair per chunk.
 
-        It computes convolution and Δ again by itself. Source: mamba-ssm, `MambaInnerFn` with checkpoint_lvl = 1.
+        It computes convolution and Δ again by itself. All channels share Δ's latent, B and C.
+        Source: mamba-ssm, `MambaInnerFn` with checkpoint_lvl = 1.
         """
-        kept = ACTIVATION_BYTES * (3 * self.inner + self.step_rank + 4 * self.state)
-        return kept + 2 * FP32_BYTES * self.inner * self.state // SCAN_CHUNK, 0
+        states = 2 * FP32_BYTES * self.inner * self.state // SCAN_CHUNK
+        return Saved(
+            kept=ACTIVATION_BYTES * 3 * self.inner + states,
+            whole_kept=ACTIVATION_BYTES * (self.step_rank + 4 * self.state),
+        )
 
 
 class Mamba2(msgspec.Struct, frozen=True, tag="mamba2"):
@@ -184,14 +189,17 @@ class Mamba2(msgspec.Struct, frozen=True, tag="mamba2"):
         states = 2 * FORWARD_PER_WEIGHT * self.inner * self.state
         return products + states + convolution_flop(self.convolved, self.kernel)
 
-    def saved_bytes(self) -> tuple[int, int]:
+    def saved_bytes(self) -> Saved:
         """As the fused kernel keeps them: the projection's output, y before its norm, and the norm's fp32 scale.
 
-        It computes convolution, states and norm again by itself. Source: mamba-ssm,
-        `mamba_split_conv1d_scan_combined`.
+        It computes convolution, states and norm again by itself. Heads of a group share B and C.
+        Source: mamba-ssm, `mamba_split_conv1d_scan_combined`.
         """
-        kept = ACTIVATION_BYTES * (2 * self.inner + self.convolved + self.heads)
-        return kept + FP32_BYTES * self.groups * self.gated_norm, 0
+        return Saved(
+            kept=ACTIVATION_BYTES * (3 * self.inner + self.heads),
+            group_kept=(ACTIVATION_BYTES * 2 * self.state + FP32_BYTES * self.gated_norm) * self.groups,
+            groups=self.groups,
+        )
 
 
 class GatedRecurrence(msgspec.Struct, frozen=True, tag="rg-lru"):
@@ -239,9 +247,9 @@ class GatedRecurrence(msgspec.Struct, frozen=True, tag="rg-lru"):
         """
         return convolution_flop(self.width, self.kernel) + 2 * self.width + 0.0 * seq_len
 
-    def saved_bytes(self) -> tuple[int, int]:
+    def saved_bytes(self) -> Saved:
         """Both ways in, the convolved x, both gates, and h in fp32; the activated gate and the product."""
-        return (5 * ACTIVATION_BYTES + FP32_BYTES) * self.width, 2 * ACTIVATION_BYTES * self.width
+        return Saved(kept=(5 * ACTIVATION_BYTES + FP32_BYTES) * self.width, cheap=2 * ACTIVATION_BYTES * self.width)
 
 
 class ShortConvolution(msgspec.Struct, frozen=True, tag="short-convolution"):
@@ -279,6 +287,6 @@ class ShortConvolution(msgspec.Struct, frozen=True, tag="short-convolution"):
         """The convolution: 2·k·w. Leaves out the two gates."""
         return convolution_flop(self.width, self.kernel) + 0.0 * seq_len
 
-    def saved_bytes(self) -> tuple[int, int]:
+    def saved_bytes(self) -> Saved:
         """B, C and x; their product, the convolution's output and the gated one."""
-        return 3 * ACTIVATION_BYTES * self.width, 3 * ACTIVATION_BYTES * self.width
+        return Saved(kept=3 * ACTIVATION_BYTES * self.width, cheap=3 * ACTIVATION_BYTES * self.width)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cardyears.work.linear import Linear
-from cardyears.work.mixers import ACTIVATION_BYTES, FP32_BYTES
 from cardyears.work.recurrent import PART
+from cardyears.work.saved import ACTIVATION_BYTES, FP32_BYTES, Saved
 
 if TYPE_CHECKING:
     from cardyears.base.units import Flop, Scalar
@@ -50,10 +50,13 @@ class RwkvTime(msgspec.Struct, frozen=True, tag="rwkv-time"):
         """The two running sums and their ratio: 11 for each channel. Leaves out exponentials and maxima."""
         return WKV_FLOP_PER_CHANNEL * self.width + 0.0 * seq_len
 
-    def saved_bytes(self) -> tuple[int, int]:
+    def saved_bytes(self) -> Saved:
         """The three mixed inputs, key, value and receptance, the wkv in fp32; the gate and the gated output."""
-        kept = ACTIVATION_BYTES * 3 * (self.hidden + self.width) + FP32_BYTES * self.width
-        return kept, 2 * ACTIVATION_BYTES * self.width
+        return Saved(
+            kept=(ACTIVATION_BYTES * 3 + FP32_BYTES) * self.width,
+            cheap=2 * ACTIVATION_BYTES * self.width,
+            whole_kept=ACTIVATION_BYTES * 3 * self.hidden,
+        )
 
 
 class RwkvChannel(msgspec.Struct, frozen=True, tag="rwkv-channel"):
@@ -80,6 +83,11 @@ class RwkvChannel(msgspec.Struct, frozen=True, tag="rwkv-channel"):
         """Two mixtures of this token with the last."""
         return {"mlp": 2 * self.hidden}
 
-    def saved_bytes(self, hidden: int) -> tuple[int, int]:
+    def saved_bytes(self, hidden: int) -> Saved:
         """The two mixed inputs, key, receptance and value; the squared key, the gate."""
-        return ACTIVATION_BYTES * (self.width + 4 * hidden), ACTIVATION_BYTES * (self.width + hidden)
+        return Saved(
+            kept=ACTIVATION_BYTES * self.width,
+            cheap=ACTIVATION_BYTES * self.width,
+            whole_kept=ACTIVATION_BYTES * 4 * hidden,
+            whole_cheap=ACTIVATION_BYTES * hidden,
+        )

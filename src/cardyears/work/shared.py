@@ -13,7 +13,8 @@ import msgspec
 
 from cardyears.work.channels import Mlp
 from cardyears.work.linear import Linear
-from cardyears.work.mixers import ACTIVATION_BYTES, Attention
+from cardyears.work.mixers import Attention
+from cardyears.work.saved import ACTIVATION_BYTES, STEPWISE_NORM_BYTES, Saved
 
 if TYPE_CHECKING:
     from cardyears.base.units import Flop, Scalar
@@ -73,11 +74,15 @@ class SharedAttention(msgspec.Struct, frozen=True, tag="shared-attention"):
         """As any attention, at every use."""
         return self.attention.core_flop(seq_len, causal=causal)
 
-    def saved_bytes(self) -> tuple[int, int]:
+    def saved_bytes(self) -> Saved:
         """As any attention; the inputs of both norms and of the matrix behind the block; what the norms put out."""
-        kept, cheap = self.attention.saved_bytes()
-        norms = ACTIVATION_BYTES * 3 * self.hidden
-        return kept + norms + ACTIVATION_BYTES * (self.hidden + 3 * self.adapter_rank), cheap + norms
+        normed = 3 * self.hidden
+        around = Saved(
+            whole_kept=ACTIVATION_BYTES * (normed + self.hidden + 3 * self.adapter_rank),
+            whole_cheap=ACTIVATION_BYTES * normed,
+            whole_stepwise=STEPWISE_NORM_BYTES * normed,
+        )
+        return self.attention.saved_bytes().plus(around)
 
 
 class SharedMlp(msgspec.Struct, frozen=True, tag="shared-mlp"):
@@ -104,7 +109,6 @@ class SharedMlp(msgspec.Struct, frozen=True, tag="shared-mlp"):
         """None."""
         return {}
 
-    def saved_bytes(self, hidden: int) -> tuple[int, int]:
+    def saved_bytes(self, hidden: int) -> Saved:
         """As the MLP, and the adapter's middle."""
-        kept, cheap = self.mlp.saved_bytes(hidden)
-        return kept + ACTIVATION_BYTES * self.adapter_rank, cheap
+        return self.mlp.saved_bytes(hidden).plus(Saved(whole_kept=ACTIVATION_BYTES * self.adapter_rank))

@@ -29,6 +29,8 @@ class Recipe(msgspec.Struct, frozen=True):
     source: str
     temporaries: float = 0.0
     """Held beside the state while the optimiser updates: none with fused kernels, one copy with foreach loops."""
+    paged: bool = False
+    """Whether moments that do not fit move to the host and back, page by page, instead of failing."""
 
     @property
     def bytes_per_parameter(self) -> float:
@@ -49,6 +51,26 @@ RECIPES = {
         Recipe("adamw-fp32", "fp32 weights, bf16 products, AdamW", 4.0, 4.0, 0.0, 8.0, "torchtitan"),
         Recipe("adamw-bf16", "pure bf16, AdamW", 2.0, 2.0, 0.0, 4.0, "llama-recipes", temporaries=2.0),
         Recipe("adamw-8bit", "bf16 mixed precision, 8-bit AdamW", 2.0, 2.0, 4.0, 2 + 2 * 4 / _BLOCK, "adam8bit-2021"),
+        Recipe(
+            "paged-adamw-8bit",
+            "bf16 mixed precision, paged 8-bit AdamW",
+            2.0,
+            2.0,
+            4.0,
+            2 + 2 * 4 / _BLOCK,
+            "qlora-2023",
+            paged=True,
+        ),
+        Recipe(
+            "adamw-8bit-bf16",
+            "pure bf16, 8-bit AdamW",
+            2.0,
+            2.0,
+            0.0,
+            2 + 2 * 4 / _BLOCK,
+            "adam8bit-2021",
+            temporaries=2.0,
+        ),
         Recipe("adafactor", "bf16 mixed precision, Adafactor", 2.0, 2.0, 4.0, 0.0, "adafactor-2018"),
         Recipe("lion", "bf16 mixed precision, Lion", 2.0, 2.0, 4.0, 4.0, "lion-2023"),
         Recipe("muon", "bf16 mixed precision, Muon", 2.0, 2.0, 4.0, 4.0, "muon"),

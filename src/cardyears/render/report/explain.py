@@ -122,7 +122,7 @@ def assumption_rows(page: Page, used: tuple[Assumption, ...]) -> None:
 
 def _value(one: Assumption) -> Text:
     if isinstance(one.value, str):
-        return Text("{x}", x=one.value)
+        return Text("{x:word}", x=one.value)
     return Text("{x:" + one.format + "}", x=one.value)
 
 

@@ -10,6 +10,7 @@ from cardyears.render.page import Page, TextPage, Titles
 
 REPORTS = {
     "Answer": ("check", "check"),
+    "Estimated": ("estimate", "estimate"),
     "ParameterCount": ("counts", "params"),
     "FlopCount": ("counts", "flops"),
     "Audit": ("verdicts", "audit"),

@@ -1,0 +1,212 @@
+"""How long does one training step take, and where does the time go? A ledger that adds up.
+
+Every line is what the average stage spends on all micro-batches of the step; what stages wait for each other stands
+in lines of its own. The same lines serve one layout and a million (fields of the layout as arrays).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cardyears.base.broadcast import log2, maximum, where
+from cardyears.base.ledger import Ledger
+from cardyears.estimate.passes import Pass, Passes, again_share, passes, tokens_per_rank
+from cardyears.estimate.traffic import (
+    DataTraffic,
+    LayerTraffic,
+    Mesh,
+    data_traffic,
+    exposed,
+    hop,
+    layer_traffic,
+    mesh,
+    tied_traffic,
+    vocabulary_traffic,
+)
+from cardyears.estimate.update import dequantisation, gradient_norm, host_transfers, optimizer
+from cardyears.layout.layout import ZERO_WEIGHTS, Layout
+from cardyears.layout.pipeline import bubble, stage_times
+from cardyears.layout.shard import RankParameters, adapter_share, rank_parameters, stage_parameters
+from cardyears.machine.collectives import Wires, wires
+from cardyears.machine.rates import Rates, rates
+from cardyears.work.params import lora_parameters
+
+if TYPE_CHECKING:
+    from cardyears.base.units import Bytes, Scalar, Seconds
+    from cardyears.case import Job
+
+STRAGGLERS_PER_DOUBLING, STRAGGLE_FROM = 0.004, 8.0
+"""The slowest of many devices, for each doubling beyond eight. Source: measured-runs."""
+NORMS_MOVED = 1 / 3
+"""Share of the memory-bound operators' bytes that norms and activation functions move. Source: measured-runs."""
+EVERY_SECOND = 0.5
+"""Share of the products that recomputation of every second one runs again."""
+
+
+class Setting(NamedTuple):
+    """What a job's estimates share, whatever the layout."""
+
+    rates: Rates
+    wires: Wires
+    domain: float
+
+
+def setting(job: Job, precision: str) -> Setting:
+    """Rates and wires of a job, made once for all its layouts."""
+    return Setting(
+        rates(job.cluster.device, job.silicon, job.engine, precision), wires(job.cluster), float(job.cluster.domain)
+    )
+
+
+def step(job: Job, layout: Layout, there: Setting, *, paged_out: Bytes = 0.0) -> Ledger:
+    """Seconds of one optimiser step, line by line.
+
+    `paged_out` are bytes of optimiser state that do not fit and travel to the host and back.
+    """
+    tokens = tokens_per_rank(job, layout)
+    who = mesh(layout, there.domain)
+    held = rank_parameters(job.architecture, layout)
+    computed = passes(job, layout, there.rates)
+    inside = layer_traffic(job, layout, there.wires, who, tokens)
+    between = data_traffic(
+        job, layout, there.wires, who, stage_parameters(held, layout), trained_share(job, layout, held)
+    )
+    layers = _layers(job, layout, computed, inside, between, there, held)
+    ends = _ends(job, computed, there, who, tokens)
+    lines = _pipeline(job, layout, computed, layers, ends, hop(job, layout, there.wires, who, tokens))
+    backward = lines.total / 2.0
+    lines = lines.plus(_once(job, layout, there, who, held, between, backward, paged_out))
+    return lines.plus({"stragglers": _straggling(layout) * lines.total})
+
+
+def trained_share(job: Job, layout: Layout, held: RankParameters) -> Scalar:
+    """Trained parameters of a rank over those that it holds."""
+    if not job.training.adapters:
+        return 1.0
+    adapters = lora_parameters(job.architecture, job.training.rank) * adapter_share(job.architecture, layout)
+    return adapters / (held.dense + held.routed + held.embedding + held.head)
+
+
+def _recomputed(layout: Layout, computed: Passes, job: Job) -> Pass:
+    """What the backward pass computes again; `work.activations.Recompute` says what each word means."""
+    forward, zero = computed.forward, 0.0 * computed.forward.moved
+    if layout.recompute == "full":
+        return forward.times(again_share(job, layout))
+    core = forward.core if layout.kernel == "eager" else zero
+    if layout.recompute == "none":
+        return Pass(zero, zero, zero, zero)
+    if layout.recompute == "selective":
+        return Pass(zero, core, zero, zero)
+    if layout.recompute == "selective-norms":
+        return Pass(zero, core, forward.moved * NORMS_MOVED, zero)
+    return Pass(forward.products * EVERY_SECOND, core, forward.moved, forward.kernels * EVERY_SECOND)
+
+
+def _layers(
+    job: Job,
+    layout: Layout,
+    computed: Passes,
+    inside: LayerTraffic,
+    between: DataTraffic,
+    there: Setting,
+    held: RankParameters,
+) -> Ledger:
+    """Seconds of one micro-batch over all layers, forward and backward."""
+    forward, backward, again = computed.forward, computed.backward, _recomputed(layout, computed, job)
+    twice = again_share(job, layout)
+    hidden = layout.context_kind == "ring"
+    context = exposed(forward.core, inside.context) if hidden else inside.context
+    context_back = exposed(backward.core, 2.0 * inside.context) if hidden else 2.0 * inside.context
+    lines = Ledger(
+        products=forward.products + backward.products,
+        attention_core=forward.core + backward.core,
+        memory_bound=forward.moved + backward.moved,
+        recomputation=again.device,
+        dequantisation=dequantisation(job, layout, there.rates, held),
+        tensor_traffic=inside.tensor * (2.0 + twice),
+        context_traffic=context * (1.0 + twice) + context_back,
+        expert_traffic=inside.expert * (2.0 + twice),
+    )
+    ahead = forward.device + inside.tensor + context + inside.expert
+    back = lines.total - ahead
+    engine = job.engine
+    gathers = where(layout.zero >= ZERO_WEIGHTS, float(job.architecture.layer_count), 0.0)
+    host = forward.kernels * engine.kernel_s + (inside.calls + gathers) * engine.collective_s
+    host_back = (backward.kernels + again.kernels) * engine.kernel_s + inside.calls * (
+        1.0 + twice
+    ) * engine.collective_s
+    busy, busy_back = maximum(host, ahead), maximum(host_back, back)
+    launch = (busy - ahead) + (busy_back - back)
+    if layout.overlap:
+        gathered = exposed(busy, between.each_forward) + exposed(busy_back, between.each_backward)
+    else:
+        gathered = (between.each_forward + between.each_backward) * layout.pp
+    return lines.plus({"launch": launch, "data_traffic": gathered})
+
+
+class Ends(NamedTuple):
+    """Seconds of one micro-batch on the ranks that have embedding and head besides."""
+
+    embedding: Seconds
+    head: Seconds
+    traffic: Seconds
+
+
+def _ends(job: Job, computed: Passes, there: Setting, who: Mesh, tokens: Scalar) -> Ends:
+    return Ends(
+        computed.embedding.device * job.engine.memory_bound_factor,
+        computed.head.device,
+        vocabulary_traffic(job, there.wires, who, tokens),
+    )
+
+
+def _pipeline(job: Job, layout: Layout, computed: Passes, layers: Ledger, ends: Ends, one_hop: Seconds) -> Ledger:
+    """All micro-batches through all stages: the average stage's time, and what stages wait for each other."""
+    count = float(job.architecture.layer_count)
+    times = stage_times(count, layout, layers.total / count, ends.embedding, ends.head + ends.traffic)
+    average = times.together / layout.pp
+    batches = layout.accumulation * 1.0
+    share = batches / layout.pp
+    forward = (computed.forward.device + computed.head.device / 3.0) / layout.pp
+    weights = computed.weights / layout.pp
+    chunk = average / (2.0 * layout.virtual_stages)
+    hops = one_hop if layout.schedule == "1f1b" else exposed(chunk, one_hop)
+    return Ledger(
+        {name: line * share for name, line in layers.items()},
+        head=ends.head * share,
+        embedding=ends.embedding * share,
+        vocabulary_traffic=ends.traffic * share,
+        stage_imbalance=batches * maximum(times.slowest - average, 0.0),
+        bubble=bubble(layout, times, forward, average - forward, weights),
+        pipeline_traffic=2.0 * (batches * layout.virtual_stages * hops + (layout.pp - 1.0) * one_hop),
+    )
+
+
+def _once(
+    job: Job,
+    layout: Layout,
+    there: Setting,
+    who: Mesh,
+    held: RankParameters,
+    between: DataTraffic,
+    backward: Seconds,
+    paged_out: Bytes,
+) -> Ledger:
+    """What happens once in a step, after the last micro-batch."""
+    stage, wire = stage_parameters(held, layout), between.each_step
+    if layout.overlap:
+        last = backward / layout.accumulation
+        wire = maximum(job.engine.gradient_exposure * wire, wire - last)
+    trained = trained_share(job, layout, held)
+    return Ledger(
+        data_traffic=wire,
+        tied_traffic=tied_traffic(job, there.wires, who, held),
+        optimizer=optimizer(job, layout, there.rates, stage, trained),
+        gradient_norm=gradient_norm(job, layout, there.rates, there.wires, who.all, stage, trained),
+        host_transfers=host_transfers(job, layout, stage, trained, 2.0 * backward + wire, paged_out),
+        step_overhead=job.engine.step_s,
+    )
+
+
+def _straggling(layout: Layout) -> Scalar:
+    return STRAGGLERS_PER_DOUBLING * log2(maximum(layout.devices / STRAGGLE_FROM, 1.0))

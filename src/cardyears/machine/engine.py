@@ -1,0 +1,94 @@
+"""What does the software cost? Coefficients of one training engine, each with a physical meaning. Knows no model.
+
+Two engines on the same devices differ as much as two generations of devices. Values live in the catalogue
+(``engines.toml``), each with its source; an engine travels inside the Case.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from cardyears.base.units import GIB
+
+
+class MemoryHabits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one process of an engine holds besides what training needs. The defaults are plain PyTorch's."""
+
+    context_bytes: float = 0.55 * GIB
+    """Device context, library workspaces and loaded kernels. Source: pytorch-memory."""
+    reserve_share: float = 0.05
+    """Blocks that the caching allocator holds and cannot give out, as a share of all it holds. Source:
+    pytorch-memory."""
+    logit_bytes: float = 8.0
+    """Bytes of each logit at the peak: in fp32 for the loss, and its fp32 gradient."""
+    fused: bool = True
+    """Whether norms and softmax run as one kernel each, without fp32 copies."""
+    boundary_copies: float = 1.0
+    """Times that a recomputed layer's input is kept."""
+    bucket_elements: float = 5e8
+    """Gradients that ZeRO 1 and 2 reduce at once. Source: deepspeed (reduce_bucket_size)."""
+    gathered_layers: float = 2.0
+    """Layers that ZeRO 3 has whole at once: the one in use and the next."""
+
+
+PLAIN_HABITS = MemoryHabits()
+
+
+class Engine(msgspec.Struct, frozen=True, kw_only=True):
+    """How one engine executes a training step."""
+
+    key: str
+    name: str
+    recipe: str
+    """What it keeps for each parameter by default: a key of `work.state.RECIPES`."""
+    product_factor: float
+    """Rate of matrix products in training over the same products in isolation: power, clocks, layouts, epilogues."""
+    attention_factor: float
+    """Rate of the fused attention kernel over the family's."""
+    memory_bound_factor: float
+    """Bytes that memory-bound operators move over the bytes counted operator by operator: 1 is unfused and without
+    waste, below is fused."""
+    kernel_s: float
+    """Host time to launch one kernel: the host runs ahead, so it shows only where the device is faster."""
+    collective_s: float
+    """Host time to start one collective."""
+    step_s: float
+    """Time of each optimiser step that no operator takes: data, logging, host synchronisation."""
+    gradient_exposure: float
+    """Share of the gradients' traffic (ZeRO 0 to 2) that the backward pass does not hide."""
+    tensor_exposure: float
+    """Share of tensor-parallel traffic that computation does not hide."""
+    expert_exposure: float
+    """Share of the experts' all-to-all that computation does not hide."""
+    reduce_bytes: float
+    """Bytes of one gradient on the wire."""
+    loss_passes: float
+    """Bytes that head and cross-entropy move for each logit, forward and backward, beyond the products."""
+    chunked_loss_passes: float
+    """The same where head and loss run over chunks of tokens."""
+    optimizer_passes: float
+    """Times that the optimiser moves its state through memory: 1 fused, more for loops over tensors."""
+    compiled: bool
+    """Whether a compiler fuses memory-bound operators by default."""
+    compiled_gain: float
+    """Bytes of memory-bound operators with the compiler over those without."""
+    flash: bool
+    """Whether attention is a fused kernel by default."""
+    axes: tuple[str, ...]
+    """Ways to split layers and sequences over devices that it has, beside data parallelism and ZeRO."""
+    sp: bool
+    """Whether it splits along the sequence what tensor parallelism leaves whole."""
+    memory: MemoryHabits
+    """What it holds besides state and activations."""
+    kind: str
+    """measured where its runs shaped the coefficients, else assumed."""
+    source: str
+
+    def moved_factor(self, *, compiled: bool | None) -> float:
+        """Bytes that operators move over the bytes counted, with or without the compiler.
+
+        The factor is that of the engine as it runs by default.
+        """
+        if compiled is None or compiled == self.compiled:
+            return self.memory_bound_factor
+        return self.memory_bound_factor * (self.compiled_gain if compiled else 1 / self.compiled_gain)

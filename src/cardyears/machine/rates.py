@@ -1,0 +1,122 @@
+"""How fast does one device run the operators of a training step, with this engine and precision? Knows no model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cardyears.base.errors import MissingFigure
+from cardyears.base.text import Text
+from cardyears.machine.device import Device
+from cardyears.machine.engine import Engine
+from cardyears.machine.products import GROUPED_ROWS, GROUPED_WIDTH, ProductCurve, product_time
+from cardyears.machine.silicon import Silicon
+
+if TYPE_CHECKING:
+    from cardyears.base.units import Bytes, BytesPerSecond, Flop, FlopPerSecond, Scalar, Seconds
+
+LOW_PRECISION = ("fp8", "mxfp8", "nvfp4")
+_PEAKS = {"fp8": "fp8", "mxfp8": "fp8", "nvfp4": "fp4"}
+CAST_BYTES = 3.0
+"""Bytes that a cast moves for each element of an operand: two read in 16 bit, one written in 8 bit."""
+HALF_BYTES = 2.0
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """Rates of one device in one engine and precision; seconds, FLOP/s, bytes/s."""
+
+    curve: ProductCurve
+    product_peak: FlopPerSecond
+    """Dense peak of the 16-bit products, times what this engine attains of isolated ones."""
+    gain: float
+    """Rate of low-precision products over 16 bit; 1 without."""
+    attention: FlopPerSecond
+    bandwidth: BytesPerSecond
+    peak: FlopPerSecond
+    """Dense peak that MFU is a share of: of the precision's own products where it is published, else of 16 bit."""
+    operand_bytes: float
+    casts: bool
+
+    def product(
+        self, m: Scalar, n: Scalar, k: Scalar, *, output_bytes: float = HALF_BYTES, count: Scalar = 1.0
+    ) -> Seconds:
+        """Seconds of `count` products of m x k by k x n, with the casts that low precision needs.
+
+        Products in lower precision run faster by `gain`, but both operands are cast before.
+        """
+        curve, bandwidth = self.curve, self.bandwidth
+        time = product_time(
+            curve, self.product_peak * self.gain, bandwidth, m, n, k,
+            operand_bytes=self.operand_bytes, output_bytes=output_bytes, count=count,
+        )  # fmt: skip
+        return time + count * (m + n) * k * (CAST_BYTES / bandwidth) if self.casts else time
+
+    def grouped(
+        self, rows: Scalar, inputs: Scalar, outputs: Scalar, *, width: float, count: Scalar, gradient_bytes: float = 0.0
+    ) -> Seconds:
+        """Seconds of the products of `count` experts with `rows` tokens each, launched as one.
+
+            t(rows + 350) · (1 + 1500/width)
+
+        which is t/`grouped_share` for many rows, and for few no more than the weights' way through memory. With
+        `gradient_bytes` of each weight it is the weights' gradient.
+        """
+        padded = rows + GROUPED_ROWS
+        m, n, k = (inputs, outputs, padded) if gradient_bytes else (padded, outputs, inputs)
+        time = self.product(m, n, k, output_bytes=gradient_bytes or HALF_BYTES, count=count)
+        return time * (1.0 + GROUPED_WIDTH / width)
+
+    def attend(self, flop: Flop) -> Seconds:
+        """Seconds of the fused attention kernel's forward pass."""
+        return flop / self.attention
+
+    def move(self, moved: Bytes) -> Seconds:
+        """Seconds of memory-bound operators that move so many bytes."""
+        return moved / self.bandwidth
+
+
+MOST_OF_PEAK, MOST_IN_ATTENTION = 1.0, 0.85
+"""Shares of the dense peak that products and fused attention kernels never exceed, whatever engine and device were
+fitted apart; cards that boost beyond their rated clock keep what they were measured at. Assumed."""
+
+
+def _capped(factor: float, share: float, most: float) -> float:
+    """A factor on a share of peak, so that both together stay below the most that can be."""
+    return min(factor, max(most, share) / share)
+
+
+def rates(device: Device, silicon: Silicon, engine: Engine, precision: str) -> Rates:
+    """The rates of a device; `MissingFigure` where no source gives the peak or the bandwidth."""
+    if device.bandwidth is None:
+        raise MissingFigure(
+            Text("{device} has no published memory bandwidth.", device=device.name),
+            Text("Bring a row of your own with --catalogue FILE."),
+        )
+    low = precision in LOW_PRECISION
+    usual = device.training_dtype if low or precision == "bf16" else precision
+    peak = device.peak(usual or "bf16").value
+    if low and precision not in silicon.gain:
+        have = ", ".join(sorted({"bf16", *silicon.gain}))
+        raise MissingFigure(
+            Text(
+                "{device} does not train in {precision} (it does in {have}).",
+                device=device.name,
+                precision=precision,
+                have=have,
+            ),
+            Text("Take another precision."),
+        )
+    wide = 4.0 if precision in ("fp32", "tf32") else HALF_BYTES
+    return Rates(
+        curve=silicon.products,
+        product_peak=peak * _capped(silicon.sustained * engine.product_factor, silicon.products.share, MOST_OF_PEAK),
+        gain=silicon.gain[precision] if low else 1.0,
+        attention=peak
+        * silicon.attention_share
+        * _capped(silicon.sustained_attention * engine.attention_factor, silicon.attention_share, MOST_IN_ATTENTION),
+        bandwidth=device.bandwidth.value * silicon.bandwidth_share,
+        peak=device.peaks[_PEAKS[precision]].value if low and _PEAKS[precision] in device.peaks else peak,
+        operand_bytes=1.0 if low else wide,
+        casts=low,
+    )

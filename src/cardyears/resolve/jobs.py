@@ -1,0 +1,37 @@
+"""What is one training step? Model, training, machine and engine put together, for a layout to be laid on."""
+
+from __future__ import annotations
+
+from cardyears.case import Job
+from cardyears.catalogue.load import Catalogue
+from cardyears.machine.cluster import Cluster
+from cardyears.machine.engine import Engine
+from cardyears.resolve.defaults import Assumed
+from cardyears.resolve.hosts import host
+from cardyears.resolve.silicon import silicon
+from cardyears.work.architecture import Architecture
+from cardyears.work.state import Training
+
+
+def job(
+    arch: Architecture,
+    training: Training,
+    seq_len: float,
+    machine: Cluster,
+    engine: Engine,
+    catalogue: Catalogue,
+    assumed: Assumed,
+    *,
+    usable_share: float = 1.0,
+) -> Job:
+    """The job, with the host and the attained shares of the device's family."""
+    return Job(
+        architecture=arch,
+        training=training,
+        seq_len=float(seq_len),
+        cluster=machine,
+        silicon=silicon(machine.device, catalogue),
+        engine=engine,
+        host=host(machine, assumed),
+        usable_bytes=machine.device.memory.value * usable_share,
+    )

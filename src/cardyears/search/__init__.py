@@ -1,0 +1,1 @@
+"""Which of all legal layouts is best? The space by name, bounds, and an exhaustive search."""

@@ -1,0 +1,92 @@
+"""Which legal layout is fastest among those that fit? Memory first, time only for what fits, all of them looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cardyears.case import Job
+from cardyears.estimate.estimate import Estimate, estimate
+from cardyears.estimate.memory import peak_bytes
+from cardyears.estimate.step import setting, step
+from cardyears.layout.layout import Layout
+from cardyears.layout.site import Site
+from cardyears.search.space import Space, layouts, taken
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The best layouts, and what was looked at."""
+
+    best: tuple[Estimate, ...]
+    """The fastest first; empty where nothing fits."""
+    smallest: Estimate | None
+    """What takes the least memory, where nothing fits."""
+    level: int
+    """Which of the limits the best layouts keep."""
+    legal: int
+    fitting: int
+
+
+def search(job: Job, room: Space, ground: Site, limits: Sequence[float], *, top: int = 1) -> Found:
+    """The fastest layouts whose peak keeps the first limit that any layout keeps.
+
+    `limits` are bytes, from cautious to bold. Ties go to the simpler layout.
+    """
+    import numpy as np
+
+    there = setting(job, room.fixed.precision)
+    best: list[list[tuple[float, float, Layout]]] = [[] for _ in limits]
+    smallest: tuple[float, Layout] | None = None
+    total = fitting = 0
+    for many in layouts(room, ground):
+        peaks = np.broadcast_to(
+            peak_bytes(job.architecture, job.training, many, job.seq_len, habits=job.engine.memory), np.shape(many.tp)
+        )
+        total += len(peaks)
+        least = int(np.argmin(peaks))
+        if smallest is None or peaks[least] < smallest[0]:
+            smallest = float(peaks[least]), taken(many, least)
+        fits = peaks <= limits[-1]
+        if not fits.any():
+            continue
+        fitting += int(fits.sum())
+        some, held = taken(many, fits), peaks[fits]
+        seconds = np.broadcast_to(step(job, some, there).total, held.shape)
+        for level, limit in enumerate(limits):
+            _keep(best[level], some, np.where(held <= limit, seconds, np.inf), top)
+    level = next((index for index, found in enumerate(best) if found), len(limits) - 1)
+    found = tuple(estimate(job, _plain(layout), there) for _, _, layout in best[level])
+    least_held = None if found or smallest is None else estimate(job, _plain(smallest[1]), there)
+    return Found(found, least_held, level, total, fitting)
+
+
+def complexity(layout: Layout) -> Any:
+    """How many things a layout does at once: ties go to the fewer."""
+    numbers = (layout.tp, layout.pp, layout.cp, layout.ep, layout.virtual_stages)
+    return sum((number > 1) * 1.0 for number in numbers) + layout.zero / 4.0 + (layout.recompute != "none") / 8.0
+
+
+def _keep(best: list[tuple[float, float, Layout]], some: Layout, seconds: NDArray[np.float64], top: int) -> None:
+    """Merge the fastest of a chunk into the fastest so far."""
+    import numpy as np
+
+    count = min(top, len(seconds))
+    order = np.lexsort((np.broadcast_to(complexity(some), seconds.shape), seconds))[:count]
+    for index in order:
+        if np.isfinite(seconds[index]):
+            one = taken(some, int(index))
+            best.append((float(seconds[index]), float(complexity(one)), one))
+    best.sort(key=lambda item: item[:2])
+    del best[top:]
+
+
+def _plain(layout: Layout) -> Layout:
+    """A layout of one's own out of many: whole numbers instead of NumPy's."""
+    names = ("tp", "pp", "cp", "dp", "virtual_stages", "ep", "zero", "micro_batch", "accumulation")
+    return msgspec.structs.replace(layout, **{name: int(getattr(layout, name)) for name in names})

@@ -1,0 +1,132 @@
+"""How far is the estimate from the measurement? A problem to a job, and the times to hold against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from cardyears.case import Job
+from cardyears.catalogue.load import Catalogue
+from cardyears.estimate.step import setting, step
+from cardyears.machine.engine import Engine
+from cardyears.machine.silicon import Silicon
+from cardyears.resolve.defaults import DEFAULTS, Assumed
+from cardyears.resolve.engines import engine
+from cardyears.resolve.hosts import host
+from cardyears.resolve.silicon import silicon
+from cardyears.validate.read import Problem
+from cardyears.work.flops import model_flop, recomputed_flop
+
+FORCED_BALANCE = "balanced"
+"""Flag of runs that force every expert to take as many tokens."""
+USUAL_LOAD = DEFAULTS["expert_load"].value
+
+
+def engines(catalogue: Catalogue) -> dict[str, Engine]:
+    """All engines by key."""
+    return {key: engine(key, row) for key, row in catalogue.engines.items()}
+
+
+def job(problem: Problem, catalogue: Catalogue, known: Mapping[str, Engine], chip: Silicon | None = None) -> Job:
+    """The job that a measured run did."""
+    return Job(
+        architecture=problem.architecture,
+        training=problem.training,
+        seq_len=float(problem.seq_len),
+        cluster=problem.cluster,
+        silicon=chip or silicon(problem.device, catalogue),
+        engine=known[problem.engine],
+        host=host(problem.cluster, Assumed({})),
+        document=problem.document,
+        expert_load=1.0 if FORCED_BALANCE in problem.measured.flags else USUAL_LOAD,
+        usable_bytes=problem.device.memory.value,
+    )
+
+
+def measured_step(problem: Problem) -> float | None:
+    """Seconds of a step as measured: from the clock, the rate of tokens, or a rate of FLOP by its own convention."""
+    if problem.step_s is not None:
+        return problem.step_s
+    run = problem.measured
+    if run.tflop_s is None or not run.devices:
+        return None
+    arch, length = problem.architecture, problem.seq_len
+    by = {"HFU": recomputed_flop(arch, length), "6N+attn": model_flop(arch, length)}.get(run.flop_convention)
+    return None if by is None else float(by) * problem.tokens / (run.tflop_s * 1e12 * run.devices)
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """One run, predicted and measured."""
+
+    problem: Problem
+    predicted_s: float
+    measured_s: float
+
+    @property
+    def error(self) -> float:
+        """Predicted over measured step time, minus one: above zero where the estimate is too slow."""
+        return self.predicted_s / self.measured_s - 1.0
+
+    @property
+    def mfu_error(self) -> float:
+        """Predicted over measured rate, minus one."""
+        return self.measured_s / self.predicted_s - 1.0
+
+
+def compared(made: Iterable[Problem], catalogue: Catalogue) -> list[Compared]:
+    """Every run with a measured speed whose device has the figures that an estimate needs."""
+    known, chips = engines(catalogue), dict[str, Silicon]()
+    found = []
+    for problem in made:
+        measured = measured_step(problem)
+        if measured is None or not estimable(problem):
+            continue
+        chip = chips.setdefault(problem.device.key, silicon(problem.device, catalogue))
+        task = job(problem, catalogue, known, chip)
+        total = step(task, problem.layout, setting(task, problem.layout.precision)).total
+        found.append(Compared(problem, float(total), measured))
+    return found
+
+
+def estimable(problem: Problem) -> bool:
+    """Whether the device has a bandwidth and a peak, and the time was measured on it."""
+    has_figures = problem.device.bandwidth is not None and problem.device.training_dtype is not None
+    return has_figures and (problem.step_s is None or problem.scores_speed)
+
+
+class Errors(msgspec.Struct, frozen=True):
+    """How far estimates lie from measurements."""
+
+    runs: int
+    median: float
+    """Of the absolute errors."""
+    mean: float
+    p90: float
+    bias: float
+    """Median of the errors with their sign."""
+
+
+def errors(signed: Iterable[float]) -> Errors:
+    """The usual summary of signed relative errors.
+
+    >>> errors([-0.1, 0.1, 0.2]).bias
+    0.1
+    """
+    values = sorted(signed)
+    sizes = sorted(abs(value) for value in values)
+    return Errors(
+        len(sizes), quantile(sizes, 0.5), sum(sizes) / len(sizes), quantile(sizes, 0.9), quantile(values, 0.5)
+    )
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The quantile of ordered numbers, between two of them in proportion.
+
+    >>> quantile([1.0, 2.0, 4.0], 0.75)
+    3.0
+    """
+    place = (len(ordered) - 1) * share
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)

@@ -1,0 +1,186 @@
+"""Which software ran it? One short list of engines, and the names and releases that each stands for.
+
+Engines that differ in speed or memory are apart, those that share code and defaults are one. A measured row names its
+engine loosely ("megatron" from 2020 to 2026), so source, date and flags refine it. What an engine does where a row is
+silent is `validate.habits`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+ENGINES: Mapping[str, str] = {
+    "megatron-2021": "Megatron-LM of 2020 and 2021: eager attention, no sequence parallelism",
+    "megatron-deepspeed": "Megatron-DeepSpeed of 2021 to 2023, and GPT-NeoX and metaseq of that time",
+    "nemo": "NVIDIA NeMo 23.03 to 25.07 on Megatron-Core and Transformer Engine",
+    "megatron-bridge": "NVIDIA Megatron-Bridge, containers 25.09 to 26.08",
+    "megatron-core": "Megatron-LM on Megatron-Core 0.5 and later, and trainers built on it",
+    "mlperf": "MLPerf submissions on NVIDIA devices: NeMo tuned to the last per cent",
+    "mlperf-rocm": "MLPerf submissions on AMD devices",
+    "paxml": "JAX with Pax",
+    "maxtext": "JAX with MaxText",
+    "llm-foundry": "MosaicML llm-foundry: Composer and FSDP",
+    "torchtitan": "torchtitan: FSDP2 and torch.compile",
+    "fms-fsdp": "IBM fms-fsdp: FSDP and torch.compile",
+    "olmo-core": "OLMo-core: FSDP2 and torch.compile",
+    "nemo-automodel": "NVIDIA NeMo AutoModel: FSDP2, Transformer Engine, DeepEP",
+    "nanotron": "Hugging Face nanotron",
+    "plain-torch": "a training loop of one's own in PyTorch: nanoGPT, modded-nanogpt, nanochat",
+    "litgpt": "Lightning litgpt, and TinyLlama, which was built on it",
+    "torchtune": "torchtune",
+    "hf-trainer": "Hugging Face Trainer with PEFT, and its front ends axolotl, LLaMA-Factory and ms-swift",
+    "hf-trainer-fused": "the same with fused kernels: Liger, fms-acceleration",
+    "unsloth": "Unsloth",
+    "fsdp-qlora": "Answer.AI fsdp_qlora",
+    "xtuner": "XTuner: Hugging Face models with kernels of its own on DeepSpeed",
+    "deepspeed": "DeepSpeed ZeRO without model parallelism",
+    "colossalai": "ColossalAI",
+    "internevo": "InternEvo",
+    "nvidia-examples": "NVIDIA DeepLearningExamples: BERT in eager PyTorch",
+    "llm.q": "llm.q and llm.c: kernels written by hand in CUDA",
+    "optimum-habana": "Intel Gaudi's Megatron-DeepSpeed and Optimum Habana",
+    "mlx": "Apple MLX",
+    "in-house": "a laboratory's own trainer that nobody else has",
+}
+"""Every key that a problem may carry, with what it stands for. Their coefficients are in the catalogue."""
+
+_NAMES: Mapping[str, str] = {
+    "megatron-lm": "megatron-core",
+    "megatron": "megatron-core",
+    "mcore": "megatron-core",
+    "megatron-patch": "megatron-core",
+    "pai-megatron": "megatron-core",
+    "nemo-framework": "nemo",
+    "automodel": "nemo-automodel",
+    "gpt-neox": "megatron-deepspeed",
+    "metaseq": "megatron-deepspeed",
+    "fairseq": "megatron-deepspeed",
+    "mlperf-submission": "mlperf",
+    "composer": "llm-foundry",
+    "torchao": "torchtitan",
+    "fsdp2": "torchtitan",
+    "fsdp": "torchtitan",
+    "modded-nanogpt": "plain-torch",
+    "nanochat": "plain-torch",
+    "nanogpt": "plain-torch",
+    "pytorch": "plain-torch",
+    "lit-gpt": "litgpt",
+    "tinyllama": "litgpt",
+    "transformers": "hf-trainer",
+    "trl": "hf-trainer",
+    "peft": "hf-trainer",
+    "accelerate": "hf-trainer",
+    "axolotl": "hf-trainer",
+    "llama-factory": "hf-trainer",
+    "ms-swift": "hf-trainer",
+    "fms-acceleration": "hf-trainer-fused",
+    "nvidia-deeplearning-examples": "nvidia-examples",
+    "llmq": "llm.q",
+    "llm.c": "llm.q",
+    "pax": "paxml",
+    "habana": "optimum-habana",
+}
+"""Other names of engines, and of programs that are one of them."""
+
+_BY_FLAG: tuple[tuple[str, str, str], ...] = (
+    ("megatron-core", "paxml", "paxml"),
+    ("megatron-core", "maxtext", "maxtext"),
+    ("megatron-core", "deepspeed", "deepspeed"),
+    ("xtuner", "megatron-patch", "megatron-core"),
+    ("xtuner", "llama-factory", "hf-trainer"),
+    ("unsloth", "eager", "hf-trainer"),
+    ("unsloth", "flash", "hf-trainer"),
+    ("hf-trainer", "unsloth", "unsloth"),
+    ("hf-trainer", "liger", "hf-trainer-fused"),
+    ("hf-trainer", "fast-kernels", "hf-trainer-fused"),
+    ("hf-trainer", "scatter-moe", "hf-trainer-fused"),
+)
+"""(engine, flag, the engine that it is then): the first that fits."""
+
+_BY_SOURCE: tuple[tuple[str, str], ...] = (
+    ("megatron-bridge", "megatron-bridge"),
+    ("nemo automodel", "nemo-automodel"),
+    ("dgxc-benchmarking readme", "megatron-bridge"),
+    ("dgxc-benchmarking", "nemo"),
+    ("nvidia nemo", "nemo"),
+    ("nemo-framework", "nemo"),
+)
+"""(words of the source, engine): which of NVIDIA's programs on Megatron-Core a page of theirs was measured with."""
+
+_UNNAMED: tuple[tuple[str, str], ...] = (
+    ("transformerengine", "plain-torch"),
+    ("modula", "plain-torch"),
+    ("ralph", "plain-torch"),
+    ("torch.compile tables", "hf-trainer"),
+    ("when-to-upgrade", "hf-trainer-fused"),
+    ("distributed-training-guide", "hf-trainer"),
+    ("bloomberggpt", "deepspeed"),
+    ("frontier", "megatron-deepspeed"),
+    ("olmo", "olmo-core"),
+    ("llama", "in-house"),
+    ("deepseek", "in-house"),
+    ("ernie", "in-house"),
+    ("lamda", "in-house"),
+)
+"""(words of the source, engine) for rows without an engine."""
+
+_FIRST_CORE = "2022"
+"""Megatron-LM before 2022 had neither sequence parallelism nor a flash kernel (korthikanti-2022 brought the first)."""
+
+
+def engine_of(
+    named: str,
+    *,
+    source: str = "",
+    date: str = "",
+    method: str = "pretrain",
+    device: str = "",
+    flags: tuple[str, ...] = (),
+) -> tuple[str, str]:
+    """The engine that a row means, and why where the row does not name it ("" where it does).
+
+    >>> engine_of("megatron", date="2021-04")
+    ('megatron-2021', '')
+    >>> engine_of("axolotl", flags=("liger",))[0]
+    'hf-trainer-fused'
+    >>> engine_of("", method="qlora")
+    ('hf-trainer', 'engine not named: the usual one for qlora')
+    """
+    said = named.strip().casefold().replace("_", "-").replace(" ", "-")
+    if said in ENGINES and said not in _NAMES:
+        return _by_flag(_refined(said, device), flags), ""
+    if said in _NAMES:
+        return _by_flag(_refined(_megatron(said, source, date), device), flags), ""
+    if said:
+        return _usual(method), f"engine {named} has no row: the usual one for {method}"
+    place = source.casefold()
+    found = next((engine for words, engine in _UNNAMED if words in place), None)
+    if found is not None:
+        return found, "engine not named: from the source"
+    return _usual(method), f"engine not named: the usual one for {method}"
+
+
+def _megatron(said: str, source: str, date: str) -> str:
+    """Megatron's many releases by source and date; every other name as it stands."""
+    engine = _NAMES[said]
+    if said not in ("megatron", "megatron-lm"):
+        return engine
+    if "2000" < date[:4] < _FIRST_CORE:
+        return "megatron-2021"
+    place = source.casefold()
+    return next((one for words, one in _BY_SOURCE if words in place), engine)
+
+
+def _refined(engine: str, device: str) -> str:
+    amd = device.casefold().startswith("mi")
+    return "mlperf-rocm" if engine == "mlperf" and amd else engine
+
+
+def _by_flag(engine: str, flags: tuple[str, ...]) -> str:
+    family = "megatron-core" if engine in ("megatron-2021", "nemo") else engine
+    return next((then for one, flag, then in _BY_FLAG if one == family and flag in flags), engine)
+
+
+def _usual(method: str) -> str:
+    """What most people take: Megatron-Core and its kin for pretraining, the Trainer for fine-tuning."""
+    return "megatron-core" if method == "pretrain" else "hf-trainer"

@@ -1,0 +1,172 @@
+"""How was a measured run laid out? Degrees and batches from a row, the rest as its engine does by default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from cardyears.case import Precision
+from cardyears.catalogue.schema import EngineRow
+from cardyears.layout.layout import Layout, Offload, Schedule
+from cardyears.validate.habits import HABITS, Habit, chunked_loss, kernel
+from cardyears.validate.habits import recompute as usual_recompute
+from cardyears.validate.runs import Measured, Unusable
+
+NO_DEGREES = "the degrees of parallelism are not stated"
+CONTRADICTION = "the degrees of parallelism do not divide the devices"
+_ZERO: Mapping[str, int] = {"none": 0, "zero1": 1, "zero2": 2, "zero3": 3, "hsdp": 3}
+_WEIGHTS = ("cpu_params", "quants")
+_STATE = ("cpu_optimizer", "opt-m", "opt-v", "master")
+_FEW = 4
+"""Devices up to which one copy of the model on each is the usual thing."""
+
+Assume = Callable[[str, object, str], None]
+
+
+class Degrees(msgspec.Struct, frozen=True):
+    """How the devices are dealt out."""
+
+    devices: int
+    tp: int
+    pp: int
+    cp: int
+    dp: int
+
+
+def degrees(run: Measured, assume: Assume) -> Degrees:
+    """Degrees that fill the devices; `Unusable` where the row's cannot."""
+    habit = HABITS[run.engine]
+    tp, pp, cp = run.tp or 1, run.pp or 1, run.cp or 1
+    devices = run.devices
+    if devices is None:
+        devices = tp * pp * cp * (run.dp or 1)
+        assume("devices", devices, "as many as the stated degrees take")
+    if "layer-split" in run.flags and (run.dp or 1) == 1:
+        return Degrees(devices, 1, devices, 1, 1)
+    unsaid = run.tp is None and run.pp is None and (run.dp or 0) * cp != devices
+    if unsaid and habit.degrees_said and devices > max(_FEW, cp):
+        raise Unusable(NO_DEGREES)
+    if devices % (tp * pp * cp):
+        raise Unusable(CONTRADICTION)
+    for name, value in (("tp", run.tp), ("pp", run.pp)):
+        if value is None and devices > 1:
+            assume(name, 1, "not stated")
+    return Degrees(devices, tp, pp, cp, devices // (tp * pp * cp))
+
+
+def layout(
+    run: Measured, laid: Degrees, engine: EngineRow, domain: int, precision: Precision, assume: Assume
+) -> Layout:
+    """The layout of a run, with what its engine does by default. `domain` is the devices of one fast network."""
+    habit = HABITS[run.engine]
+    micro_batch, accumulation = _batches(run, laid, assume)
+    recomputed, reason = usual_recompute(run, habit)
+    if reason:
+        assume("recompute", recomputed, reason)
+    every_second = "recompute-every-2" in run.flags
+    stages = run.virtual_stages or _chunks(run, habit, laid, assume)
+    return Layout(
+        tp=laid.tp,
+        sp=(engine.sp if run.sp is None else run.sp) and laid.tp > 1,
+        pp=laid.pp,
+        virtual_stages=stages,
+        schedule=_schedule(run, stages),
+        dp=laid.dp,
+        cp=laid.cp,
+        context_kind="ulysses" if "ulysses" in run.flags else habit.context,
+        ep=run.ep or 1,
+        etp=_expert_tensor(run, laid, assume),
+        zero=_zero(run, habit, laid, assume),
+        shard_group=_shard_group(run, laid, domain),
+        micro_batch=micro_batch,
+        accumulation=accumulation,
+        recompute="full" if every_second else recomputed,
+        recompute_every=2 if every_second else 1,
+        kernel=kernel(run, engine),
+        chunked_loss=chunked_loss(run, habit),
+        dropout=habit.dropout,
+        compiled=run.compiled,
+        overlap="no-overlap" not in run.flags,
+        offload=_offload(run),
+        precision=precision,
+    )
+
+
+def _expert_tensor(run: Measured, laid: Degrees, assume: Assume) -> int:
+    """Tensor parallelism inside an expert: as stated; else Megatron's default, that of the other layers."""
+    if run.etp is not None:
+        return run.etp
+    if not run.experts or laid.tp == 1:
+        return 1
+    fits = laid.dp * laid.cp % (run.ep or 1) == 0
+    etp = laid.tp if fits else 1
+    assume("etp", etp, "Megatron's default: tp" if fits else "experts over the tensor ranks: no other fits")
+    return etp
+
+
+def _chunks(run: Measured, habit: Habit, laid: Degrees, assume: Assume) -> int:
+    """Virtual stages where the row does not say: one, or as deep as the engine interleaves."""
+    if not habit.chunk_layers or laid.pp == 1 or "dual-pipe" in run.flags or run.layers is None:
+        return 1
+    stages = max(1, -(-run.layers // (laid.pp * habit.chunk_layers)))
+    assume("virtual_stages", stages, habit.reason)
+    return stages
+
+
+def _schedule(run: Measured, stages: int) -> Schedule:
+    if "dual-pipe" in run.flags:
+        return "dualpipe"
+    return "interleaved" if stages > 1 else "1f1b"
+
+
+def _zero(run: Measured, habit: Habit, laid: Degrees, assume: Assume) -> int:
+    if run.sharding is not None:
+        return _ZERO[run.sharding]
+    if laid.dp * laid.cp == 1:
+        return 0
+    assume("sharding", f"zero{habit.zero}" if habit.zero else "none", habit.reason)
+    return habit.zero
+
+
+def _shard_group(run: Measured, laid: Degrees, domain: int) -> int | None:
+    """Ranks of one sharded copy: as stated, or for HSDP those of one node or slice."""
+    replicas = laid.dp * laid.cp
+    group = run.shard_group
+    if group is None and run.sharding == "hsdp":
+        group = max(1, domain // (laid.tp * laid.pp))
+    return None if group is None or group >= replicas or replicas % group else group
+
+
+def _batches(run: Measured, laid: Degrees, assume: Assume) -> tuple[float, float]:
+    """Sequences of one micro-batch, and micro-batches of one step."""
+    if "layer-split" in run.flags and run.micro_batch is not None:
+        assume("accumulation", 1, "layers are split over the devices, and one micro-batch is inside at a time")
+        return _whole(run.micro_batch), 1
+    micro, total, times = run.micro_batch, run.global_batch, run.accumulation
+    if micro is None and total is not None and times is not None:
+        micro = total / (laid.dp * times)
+    if micro is None and total is not None:
+        micro = min(1.0, total / laid.dp)
+        assume("micro_batch", micro, "not stated: one sequence")
+    if micro is None:
+        micro = 1.0
+        assume("micro_batch", 1, "not stated: one sequence")
+    if total is not None:
+        return _whole(micro), _whole(max(1.0, total / (micro * laid.dp)))
+    if times is None:
+        assume("accumulation", 1, "not stated")
+    return _whole(micro), times or 1
+
+
+def _whole(value: float) -> float:
+    """The same number, as an integer where it is one."""
+    return int(value) if value == int(value) else value
+
+
+def _offload(run: Measured) -> Offload:
+    words = run.offload.casefold()
+    if any(part in words for part in _WEIGHTS):
+        return "optimizer+weights"
+    moved = any(part in words for part in _STATE) or "optimizer-offload" in run.flags
+    return "optimizer" if moved else "none"

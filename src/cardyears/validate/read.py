@@ -1,0 +1,257 @@
+"""Which problem did a measured run solve? A row becomes what the sums take, or says why it cannot.
+
+What a row leaves open is filled in as its engine documents (`validate.habits`), its model's name (`validate.shapes`) or
+its device's makers (`validate.machines`) say; every value that is filled in is listed with the problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+import msgspec
+
+from cardyears.base.errors import CardyearsError
+from cardyears.case import Precision
+from cardyears.catalogue.load import Catalogue
+from cardyears.catalogue.schema import AcceleratorRow, EngineRow, ShapeRow
+from cardyears.layout.layout import Layout
+from cardyears.machine.cluster import Cluster
+from cardyears.machine.device import Device
+from cardyears.question.hardware import HardwareText
+from cardyears.resolve.defaults import Assumed
+from cardyears.resolve.devices import cluster
+from cardyears.validate import habits, layouts, machines, shapes
+from cardyears.validate.runs import Measured, Unusable
+from cardyears.work.architecture import Architecture
+from cardyears.work.state import RECIPES, Training
+
+NO_DEVICE = "the device is not stated"
+UNKNOWN_DEVICE = "the catalogue has no such device"
+NO_SEQ_LEN = "the sequence length is not stated"
+INTEGERS = "products in 8-bit integers, which no peak for training covers"
+STAND_IN = "a100-sxm-80gb"
+"""Taken where a row of memory only names no device: what is held does not depend on it, only whether it fits."""
+_UNSLOTH_SEQ_LEN = 2_048
+"""max_seq_length of every notebook that Unsloth's README of 2024 compares."""
+SHORT_SAMPLE = 100.0
+"""Tokens of an Alpaca sample: where packed samples keep their own attention, it stays inside about so many."""
+_DEFAULT_RANK = 16
+"""Of adapters, where the row does not say: PEFT's examples."""
+_PRECISIONS = ("bf16", "fp16", "fp32", "tf32", "fp8", "mxfp8", "nvfp4")
+_QUANTISED = ("nf4", "int4", "int8", "")
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A measured run as the sums take it."""
+
+    measured: Measured
+    architecture: Architecture
+    training: Training
+    seq_len: int
+    layout: Layout
+    cluster: Cluster
+    engine: str
+    assumed: tuple[str, ...] = ()
+    """``name=value: reason`` for everything that the row does not say."""
+    document: float | None = None
+    """Mean tokens that attention stays inside where samples are packed and masked; None: the whole sequence."""
+    scores_speed: bool = True
+    """Whether its time can be held against an estimate: it was measured, on a device that is stated."""
+    scores_memory: bool = True
+    """Whether its peak, or that it did not fit, can be held against an estimate."""
+
+    @property
+    def device(self) -> Device:
+        """The accelerator."""
+        return self.cluster.device
+
+    @property
+    def step_s(self) -> float | None:
+        """Seconds of one optimiser step, measured or from the rate of tokens."""
+        run = self.measured
+        if run.step_s is not None:
+            return run.step_s
+        if run.tokens_s is None:
+            return None
+        return float(self.tokens) / (run.tokens_s * (run.devices or float(self.layout.devices)))
+
+    @property
+    def tokens(self) -> float:
+        """Tokens in one optimiser step."""
+        return float(self.layout.global_batch) * self.seq_len
+
+    def assumes(self, name: str) -> bool:
+        """Whether a value had to be assumed."""
+        return any(one.startswith(f"{name}=") for one in self.assumed)
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A measured run that is no problem for the sums, and why."""
+
+    measured: Measured
+    reason: str
+
+
+class Notes:
+    """Collects what had to be assumed, in order."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, str] = {}
+
+    def __call__(self, name: str, value: object, reason: str) -> None:
+        """Note a value that the row does not say."""
+        self.lines[name] = f"{name}={value}: {reason}"
+
+
+class Reader:
+    """Makes problems of rows; clusters and architectures that come again are made once."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self._assumed = Assumed({})
+        self._clusters: dict[tuple[HardwareText, int | None], Cluster] = {}
+        self._shapes: dict[tuple[str, ShapeRow], Architecture] = {}
+        self._devices: dict[str, str | None] = {}
+        self._models: dict[str, str | None] = {}
+
+    def problem(self, run: Measured) -> Problem | Skipped:
+        """The problem that a row is, or why it is none."""
+        try:
+            return self._problem(self._named(run))
+        except Unusable as error:
+            return Skipped(run, error.reason)
+        except CardyearsError as error:
+            return Skipped(run, str(error))
+
+    def _problem(self, run: Measured) -> Problem:
+        notes = Notes()
+        if run.engine_assumed:
+            notes("engine", run.engine, run.engine_assumed)
+        device = self._device(run, notes)
+        row = self.catalogue.accelerators.get(device)
+        engine = self.catalogue.engines[run.engine]
+        arch = self._architecture(run, notes)
+        seq_len = _seq_len(run, notes)
+        precision = _precision(run, row, notes)
+        laid = layouts.degrees(run, notes)
+        machine = self._cluster(run, device, row, laid.devices, notes)
+        return Problem(
+            run,
+            shapes.as_run(arch, run),
+            _training(run, engine, notes),
+            seq_len,
+            layouts.layout(run, laid, engine, machine.domain, precision, notes),
+            machine,
+            run.engine,
+            tuple(notes.lines.values()),
+            document=SHORT_SAMPLE if "short-samples" in run.flags else None,
+            scores_speed=run.has_speed and bool(run.device),
+            scores_memory=run.has_memory,
+        )
+
+    def _named(self, run: Measured) -> Measured:
+        """The row with its model's key, where it comes from a person's table."""
+        if run.model_key is not None or not run.model:
+            return run
+        if run.model not in self._models:
+            self._models[run.model] = shapes.model_key(run.model, self.catalogue)
+        key = self._models[run.model]
+        return run if key is None else msgspec.structs.replace(run, model_key=key)
+
+    def _device(self, run: Measured, notes: Notes) -> str:
+        """Key of the device, or words for one that is named by its memory."""
+        if run.device:
+            if run.device not in self._devices:
+                self._devices[run.device] = machines.device_key(run.device, self.catalogue)
+            key = self._devices[run.device]
+            if key is None:
+                raise Unusable(UNKNOWN_DEVICE)
+            return key
+        if not (run.has_memory or run.outcome == "limit"):
+            raise Unusable(NO_DEVICE)
+        if run.limit_gib is not None:
+            return f"{run.limit_gib:g}GB GPU"
+        notes("device", STAND_IN, "not stated; what is held does not depend on it")
+        return STAND_IN
+
+    def _architecture(self, run: Measured, notes: Notes) -> Architecture:
+        name, shape = run.model or "own", shapes.shape_of(run, self.catalogue, notes)
+        known = self._shapes.get((name, shape))
+        if known is None:
+            known = self._shapes[name, shape] = shapes.built(name, shape)
+        shapes.check_count(known, run.parameters)
+        return known
+
+    def _cluster(self, run: Measured, key: str, row: AcceleratorRow | None, devices: int, notes: Notes) -> Cluster:
+        said = machines.network(run.network)
+        dies = 1 if row is None else row.dies
+        count = max(1, devices // dies)
+        per_node = run.per_node and min(run.per_node, count)
+        words = HardwareText(
+            device=key,
+            count=count,
+            per_node=per_node,
+            link_bandwidth_bytes_s=machines.bandwidth(said, run.per_node or machines.BOX),
+            link_per_device=True,
+        )
+        domain = None if row is None else machines.domain(key, row, count, said)
+        if (words, domain) not in self._clusters:
+            made = cluster(words, self.catalogue, self._assumed)
+            made = made if domain is None else msgspec.structs.replace(made, fabric=domain)
+            self._clusters[words, domain] = made
+        found = self._clusters[words, domain]
+        if found.between is not None and words.link_bandwidth_bytes_s is None:
+            notes("network", found.between.name, "the usual one between such nodes")
+        return found
+
+
+def problems(runs: Iterable[Measured], catalogue: Catalogue) -> tuple[list[Problem], list[Skipped]]:
+    """All rows as problems, and those that are none with the reason."""
+    reader = Reader(catalogue)
+    made: list[Problem] = []
+    skipped: list[Skipped] = []
+    for run in runs:
+        one = reader.problem(run)
+        if isinstance(one, Problem):
+            made.append(one)
+        else:
+            skipped.append(one)
+    return made, skipped
+
+
+def _seq_len(run: Measured, notes: Notes) -> int:
+    if run.seq_len is not None:
+        return run.seq_len
+    if run.sample_tokens is not None:
+        return round(run.sample_tokens)
+    if run.engine == "unsloth" or "unsloth" in run.source:
+        notes("seq_len", _UNSLOTH_SEQ_LEN, "max_seq_length of Unsloth's notebooks")
+        return _UNSLOTH_SEQ_LEN
+    raise Unusable(NO_SEQ_LEN)
+
+
+def _precision(run: Measured, row: AcceleratorRow | None, notes: Notes) -> Precision:
+    """What the products run in; for a quantised base what it is unpacked to."""
+    if run.precision in _PRECISIONS:
+        return cast(Precision, run.precision)
+    if run.precision not in _QUANTISED or (run.precision == "int8" and run.method != "qlora"):
+        raise Unusable(INTEGERS)
+    if "autocast-fp16" in run.flags or (row is not None and "bf16" not in row.peak_tflop_s):
+        return "fp16"
+    if run.precision == "":
+        usual: Precision = "fp8" if run.engine.startswith("mlperf") else "bf16"
+        notes("precision", usual, "the usual one of that engine")
+        return usual
+    return "bf16"
+
+
+def _training(run: Measured, engine: EngineRow, notes: Notes) -> Training:
+    key, reason = habits.recipe(run, engine)
+    if run.method in ("lora", "qlora"):
+        if run.rank is None:
+            notes("rank", _DEFAULT_RANK, "PEFT's examples")
+        return Training(run.method, RECIPES[key], run.rank or _DEFAULT_RANK)
+    if reason:
+        notes("recipe", key, reason)
+    return Training(run.method, RECIPES[key])

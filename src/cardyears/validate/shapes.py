@@ -1,0 +1,178 @@
+"""Which architecture was measured? From a row's own columns, and from the catalogue's model of that name.
+
+The row's numbers win; what it has no column for (windows, norms, latent ranks) comes from the catalogue's model where
+its width is the row's, so that a cut-down proxy keeps the kinds of its layers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from cardyears.base.errors import CardyearsError
+from cardyears.catalogue.find import find
+from cardyears.catalogue.load import Catalogue
+from cardyears.catalogue.schema import LatentRow, ShapeRow
+from cardyears.resolve.models import checked
+from cardyears.validate.runs import Measured, Unusable
+from cardyears.work.architecture import Architecture
+from cardyears.work.params import total_parameters
+
+NO_SHAPE = "no architecture in the row, and the catalogue has no such model"
+NO_WIDTH = "the architecture lacks layers, width or heads"
+HYBRID = "hybrid layers whose pattern the row does not have"
+IMPOSSIBLE = "the architecture's parts do not fit together"
+OTHER_COUNT = "the architecture's columns make other than the stated parameters"
+MORE, LESS = 1.25, 0.6
+"""How far the count of the columns may be from the stated one. Hybrids whose layers are not all attention come out
+half as large again; columns have no table of learned positions, which small models at long sequences have."""
+
+GPT2_VOCAB = 50_257
+VOCAB_MULTIPLE = 128
+"""Megatron pads the vocabulary to a multiple of this times tp (its make-vocab-size-divisible-by)."""
+OTHER_VOCAB = 32_000
+"""Llama's tokenizer, where a gated decoder does not say its vocabulary; MLPerf's Llama rows use one of this size."""
+ENCODER_HEAD = 2
+"""Start and end of an answer: the only outputs of BERT fine-tuned on SQuAD."""
+_DEEPSEEK = LatentRow(kv_rank=512, rope_dim=64, nope_dim=128, value_dim=128, q_rank=1_536)
+"""Ranks of DeepSeek-V2, V3 and Kimi K2 (deepseek-v3-2024, section 4.2), where a row says mla and no more."""
+_FULL_QUERIES_BELOW = 4_096
+"""Width below which DeepSeek's models (V2-Lite, Moonlight) have no latent for queries."""
+
+Assume = Callable[[str, object, str], None]
+
+_OWN = (
+    "layers",
+    "hidden",
+    "heads",
+    "kv_heads",
+    "head_dim",
+    "ffn",
+    "gated",
+    "vocab",
+    "tied",
+    "experts",
+    "top_k",
+    "expert_ffn",
+    "shared_experts",
+    "dense_layers",
+)
+
+
+def model_key(name: str, catalogue: Catalogue) -> str | None:
+    """The catalogue's model that a measured row names; None where it has none.
+
+    >>> from cardyears.catalogue.load import load
+    >>> model_key("Llama-2-70B LoRA (MLPerf)", load()), model_key("BERT-large", load())
+    ('llama-2-70b', None)
+    """
+    bare = name.split("(", maxsplit=1)[0].replace(" LoRA", "").strip()
+    for words in (name, bare):
+        try:
+            return find(words, catalogue.models, "models").key
+        except CardyearsError:
+            continue
+    return None
+
+
+def shape_of(run: Measured, catalogue: Catalogue, assume: Assume) -> ShapeRow:
+    """The row's shape, with what had to be assumed noted; `Unusable` where there is none."""
+    own = {field: getattr(run, field) for field in _OWN if getattr(run, field) is not None}
+    base = _base(run, catalogue)
+    if base is None and not own.keys() & {"layers", "hidden"}:
+        raise Unusable(NO_SHAPE)
+    if "hybrid" in run.flags:
+        raise Unusable(HYBRID)
+    if base is not None:
+        missing = [field for field in ("layers", "hidden", "heads") if field not in own]
+        if missing:
+            assume("model", run.model_key or run.model, "the catalogue's shape of that name")
+        return _over(base, own, run, assume)
+    if not {"layers", "hidden", "heads"} <= own.keys():
+        raise Unusable(NO_WIDTH)
+    return _from_columns(own, run, assume)
+
+
+def _base(run: Measured, catalogue: Catalogue) -> ShapeRow | None:
+    """The catalogue's shape of that name, if the row's width and heads are its."""
+    row = catalogue.models.get(run.model_key or "")
+    if row is None or row.shape is None:
+        return None
+    same = run.hidden in (None, row.shape.hidden) and run.heads in (None, row.shape.heads)
+    return row.shape if same else None
+
+
+def _over(base: ShapeRow, own: dict[str, Any], run: Measured, assume: Assume) -> ShapeRow:
+    """The catalogue's shape with the row's numbers over it."""
+    if "expert_ffn" in own and own.get("ffn") == own["expert_ffn"] != base.ffn:
+        own = {field: value for field, value in own.items() if field != "ffn"}
+    if base.latent is not None:
+        own = {field: value for field, value in own.items() if field not in ("kv_heads", "head_dim")}
+    shape = msgspec.structs.replace(base, **own)
+    if shape.experts == 0 and base.experts:
+        shape = msgspec.structs.replace(shape, top_k=0, shared_experts=0, dense_layers=0)
+    if "shared_experts" in own and own["shared_experts"] != base.shared_experts:
+        shape = msgspec.structs.replace(shape, shared_ffn=0)
+    if "vocab" not in own and "layers" in own:
+        assume("vocab", base.vocab, f"that of {run.model_key}")
+    return shape
+
+
+def _from_columns(own: dict[str, Any], run: Measured, assume: Assume) -> ShapeRow:
+    """A shape of the row's columns alone."""
+    gated = own.setdefault("gated", own.get("ffn") != 4 * own["hidden"])
+    if "vocab" not in own:
+        own["vocab"] = OTHER_VOCAB if gated else _padded(run.tp or 1)
+        reason = "Llama's tokenizer" if gated else "GPT-2's 50,257 padded as Megatron does"
+        assume("vocab", own["vocab"], reason)
+    if "ffn" not in own:
+        if not own.get("expert_ffn"):
+            raise Unusable(NO_WIDTH)
+        own["ffn"] = own["expert_ffn"] * max(1, own.get("top_k", 1))
+        if own.get("dense_layers"):
+            assume("ffn", own["ffn"], "a dense layer as wide as the experts that a token takes")
+    if own.get("experts") and not own.get("expert_ffn"):
+        own["expert_ffn"] = own["ffn"]
+    own.setdefault("tied", not gated)
+    latent = None
+    if run.attention == "mla":
+        latent = _latent(own["hidden"])
+        assume("latent", latent.kv_rank, "ranks of DeepSeek's models")
+        own.pop("kv_heads", None)
+        own.pop("head_dim", None)
+    return ShapeRow(**own, latent=latent)
+
+
+def _latent(hidden: int) -> LatentRow:
+    return msgspec.structs.replace(_DEEPSEEK, q_rank=None) if hidden < _FULL_QUERIES_BELOW else _DEEPSEEK
+
+
+def _padded(tp: int) -> int:
+    """GPT-2's vocabulary as Megatron pads it: 51,200 with tp 8."""
+    step = VOCAB_MULTIPLE * tp
+    return math.ceil(GPT2_VOCAB / step) * step
+
+
+def built(name: str, shape: ShapeRow) -> Architecture:
+    """The architecture of a shape; `Unusable` where its parts do not fit together."""
+    try:
+        return checked(name, shape)
+    except CardyearsError as error:
+        raise Unusable(IMPOSSIBLE) from error
+
+
+def check_count(arch: Architecture, parameters: float | None) -> None:
+    """Raises `Unusable` unless an architecture has about as many parameters as the row says, if it says."""
+    if parameters is not None and not LESS * parameters <= total_parameters(arch) <= MORE * parameters:
+        raise Unusable(OTHER_COUNT)
+
+
+def as_run(arch: Architecture, run: Measured) -> Architecture:
+    """The architecture as the run used it: an encoder has no language head."""
+    if "whole-square-encoder" in run.flags:
+        table = arch.vocab * arch.hidden
+        arch = msgspec.structs.replace(arch, vocab=ENCODER_HEAD, tied=True, looked_up=arch.looked_up + table)
+    return arch

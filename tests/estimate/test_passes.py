@@ -1,0 +1,202 @@
+"""FLOP come back from times on a machine where nothing is lost: time x peak is what `work.flops` counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from cardyears.case import Job
+from cardyears.estimate.estimate import estimate
+from cardyears.estimate.passes import Passes, passes
+from cardyears.estimate.step import setting
+from cardyears.layout.layout import Layout
+from cardyears.work.architecture import GPT2_SMALL, GPT3_175B, LLAMA2_7B, LLAMA3_8B, Architecture, Layer
+from cardyears.work.channels import Experts, Mlp
+from cardyears.work.flops import forward_flop
+from cardyears.work.mixers import Attention, LatentAttention
+
+PEAK, TOKENS = 1e15, 2_048
+FAST = 1e40
+"""Memory bandwidth at which nothing that moves counts."""
+MIXTURE = Architecture(
+    "mixture", 4_096, 32_000, ((Layer(Attention(32, 8, 128), Experts(8, 2, 14_336, gated=True, shared_width=512)), 4),)
+)
+LATENT = Architecture(
+    "latent",
+    2_048,
+    102_400,
+    (
+        (
+            Layer(
+                LatentAttention(16, kv_rank=512, rope_dim=64, nope_dim=128, value_dim=128, q_rank=1_536),
+                Mlp(10_944, gated=True),
+            ),
+            3,
+        ),
+    ),
+)
+
+
+def passed(job: Job, layout: Layout | None = None) -> Passes:
+    return passes(job, layout or Layout(), setting(job, "bf16").rates)
+
+
+def dense_flop(arch: Architecture) -> float:
+    """Forward FLOP per token of the layers' products but the routed experts'."""
+    lines = forward_flop(arch, TOKENS)
+    return lines.total - sum(lines.get(name, 0.0) for name in ("attention_core", "head", "experts"))
+
+
+@pytest.mark.parametrize("arch", [GPT2_SMALL, LLAMA3_8B, GPT3_175B, LATENT], ids=lambda arch: arch.name)
+def test_products_take_three_times_the_forward_flop_over_the_peak(ideal: Any, arch: Architecture) -> None:
+    found = passed(ideal(arch, moved=FAST))
+    assert found.forward.products * PEAK == pytest.approx(dense_flop(arch) * TOKENS, rel=1e-12)
+    assert found.backward.products == pytest.approx(2 * found.forward.products, rel=1e-12)
+    assert found.weights == pytest.approx(found.forward.products, rel=1e-12)
+
+
+def test_experts_take_their_chosen_share_of_the_flop_with_350_rows_of_padding_each(ideal: Any) -> None:
+    # Forward, for each of 4 layers: 2 of 8 experts for each token, three matrices of 4,096 x 14,336, two FLOP each.
+    # Each expert has 2,048·2/8 = 512 rows, to which 350 are added; its narrower side is 4,096: 1 + 1,500/4,096.
+    experts = 4 * 2 * 3 * 2 * 4_096 * 14_336
+    assert forward_flop(MIXTURE, TOKENS)["experts"] == experts
+    slowed = (512 + 350) / 512 * (1 + 1_500 / 4_096)
+    found = passed(ideal(MIXTURE, moved=FAST)).forward.products * PEAK
+    assert found == pytest.approx((dense_flop(MIXTURE) + experts * slowed) * TOKENS, rel=1e-12)
+
+
+def test_expert_parallelism_gathers_more_rows_for_fewer_experts(ideal: Any) -> None:
+    # ep = 4: 2 experts of 2,048 rows each instead of 8 of 512: the same FLOP, less padding.
+    job = ideal(MIXTURE, moved=FAST)
+    alone, together = (passed(job, Layout(dp=8, ep=ep)).forward.products * PEAK for ep in (1, 4))
+    flop = 4 * 2 * 3 * 2 * 4_096 * 14_336 * TOKENS * (1 + 1_500 / 4_096)
+    assert alone - together == pytest.approx(flop * (350 / 512 - 350 / 2_048), rel=1e-9)
+
+
+def test_a_busy_expert_rank_has_more_rows(ideal: Any) -> None:
+    job = ideal(MIXTURE, moved=FAST)
+    busy = msgspec.structs.replace(job, expert_load=1.5)
+    more = (passed(busy).forward.products - passed(job).forward.products) * PEAK
+    assert more == pytest.approx(0.5 * 4 * 2 * 3 * 2 * 4_096 * 14_336 * TOKENS * (1 + 1_500 / 4_096), rel=1e-9)
+
+
+@pytest.mark.parametrize(("arch", "width"), [(GPT2_SMALL, 768), (LLAMA3_8B, 4_096)], ids=["tied", "untied"])
+def test_the_head_costs_three_products_tied_or_not(ideal: Any, arch: Architecture, width: int) -> None:
+    # 2·h·V forward, the same for the inputs' gradient and for the weights'.
+    found = passed(ideal(arch, moved=FAST)).head.products * PEAK
+    assert found == pytest.approx(3 * 2 * width * arch.vocab * TOKENS, rel=1e-12)
+
+
+def test_flash_attention_computes_the_causal_half_and_two_and_a_half_times_that_backward(ideal: Any) -> None:
+    # Llama 3 8B: 2·L·T·q = 2 · 32 · 2,048 · 4,096 for each token; backward 2.5 times (flash-attention-2, section 3).
+    found = passed(ideal(LLAMA3_8B, moved=FAST))
+    assert found.forward.core * PEAK == pytest.approx(2 * 32 * 2_048 * 4_096 * TOKENS, rel=1e-12)
+    assert found.backward.core == 2.5 * found.forward.core
+
+
+def test_eager_attention_computes_the_whole_square_and_moves_it(ideal: Any) -> None:
+    # 4·L·T·q FLOP for each token; backward twice. 5.3 passes over 2 bytes of 32 heads and 2,048 positions.
+    fast, slow = (passed(ideal(LLAMA3_8B, moved=moved), Layout(kernel="eager")) for moved in (FAST, 1e12))
+    assert fast.forward.core * PEAK == pytest.approx(4 * 32 * 2_048 * 4_096 * TOKENS, rel=1e-12)
+    assert fast.backward.core == 2 * fast.forward.core
+    moved = (slow.forward.core - fast.forward.core) * 1e12
+    assert moved == pytest.approx(32 * 5.3 * 2 * 32 * 2_048 * TOKENS, rel=1e-9)
+
+
+def test_masked_documents_attend_among_their_own_tokens(ideal: Any) -> None:
+    whole, packed = (passed(ideal(LLAMA3_8B, document=document)) for document in (None, 512.0))
+    assert packed.forward.core == whole.forward.core / 4
+    assert packed.forward.products == whole.forward.products
+
+
+def test_frozen_weights_have_no_gradient_of_their_own(ideal: Any) -> None:
+    # LoRA: forward and the inputs' gradient, 2 of 3; the adapters' skinny products are memory-bound and stand there.
+    lora, full = (passed(ideal(LLAMA2_7B, method=method, moved=FAST)) for method in ("lora", "full"))
+    assert lora.forward.products == full.forward.products
+    assert lora.backward.products == pytest.approx(full.forward.products, rel=1e-12)
+    assert lora.weights == 0
+    assert lora.head.products == pytest.approx(full.head.products * 2 / 3, rel=1e-12)
+    assert lora.forward.core == full.forward.core
+
+
+def test_adapters_move_the_inputs_and_outputs_of_their_matrices(ideal: Any) -> None:
+    # Llama 2 7B, bytes for each token and layer: the input read, the output written, read and written, in 16 bits.
+    # qkv 4,096 -> 12,288; o 4,096 -> 4,096; gate and up 4,096 -> 22,016; down 11,008 -> 4,096.
+    elements = (4_096 + 3 * 12_288) + (4_096 + 3 * 4_096) + (4_096 + 3 * 22_016) + (11_008 + 3 * 4_096)
+    lora, full = (passed(ideal(LLAMA2_7B, method=method)).forward.moved for method in ("lora", "full"))
+    assert (lora - full) * 1e12 == pytest.approx(32 * 2 * elements * TOKENS, rel=1e-9)
+
+
+def test_full_recomputation_computes_the_blocks_forward_once_more(ideal: Any) -> None:
+    job = ideal(LLAMA3_8B, moved=FAST)
+    again = estimate(job, Layout(recompute="full")).time["recomputation"] * PEAK
+    lines = forward_flop(LLAMA3_8B, TOKENS, causal=True)
+    assert again == pytest.approx((lines.total - lines["head"]) * TOKENS, rel=1e-12)
+    half = estimate(job, Layout(recompute="full", recompute_every=2)).time["recomputation"] * PEAK
+    assert half == pytest.approx(again / 2, rel=1e-12)
+    assert estimate(job, Layout()).time["recomputation"] == 0
+
+
+def test_selective_recomputation_computes_eager_attention_again_and_nothing_with_a_flash_kernel(ideal: Any) -> None:
+    job = ideal(LLAMA3_8B)
+    eager = estimate(job, Layout(recompute="selective", kernel="eager")).time["recomputation"]
+    assert eager == passed(job, Layout(kernel="eager")).forward.core
+    assert estimate(job, Layout(recompute="selective")).time["recomputation"] == 0
+
+
+def test_tensor_parallelism_divides_products_until_there_are_no_more_key_and_value_heads(ideal: Any) -> None:
+    # Llama 3 8B at tp = 16 with 8 key and value heads: keys and values are divided by 8, all else by 16.
+    job = ideal(LLAMA3_8B, moved=FAST)
+    one, four, sixteen = (passed(job, Layout(tp=tp)).forward.products * PEAK for tp in (1, 4, 16))
+    assert four == pytest.approx(one / 4, rel=1e-12)
+    keys_and_values = 32 * 2 * 4_096 * 2_048 * TOKENS
+    assert sixteen == pytest.approx((one - keys_and_values) / 16 + keys_and_values / 8, rel=1e-12)
+
+
+def test_low_rank_ways_down_stay_whole_but_sequence_parallelism_splits_their_tokens(ideal: Any) -> None:
+    job = ideal(LATENT, moved=FAST)
+    one, split, whole = (
+        passed(job, Layout(tp=tp, sp=sp)).forward.products for tp, sp in ((1, True), (4, True), (4, False))
+    )
+    down = 3 * 2 * 2_048 * (1_536 + 512 + 64) * TOKENS / PEAK
+    assert split == pytest.approx(one / 4, rel=1e-12)
+    assert whole == pytest.approx((one - down) / 4 + down, rel=1e-12)
+
+
+def test_context_parallelism_divides_tokens_and_unbalanced_the_last_rank_sees_more(ideal: Any) -> None:
+    job = ideal(LLAMA3_8B, moved=FAST)
+    whole, even, uneven = (
+        passed(job, layout).forward for layout in (Layout(), Layout(cp=4), Layout(cp=4, balanced=False))
+    )
+    assert even.products == whole.products / 4
+    assert even.core == whole.core / 4
+    # The last quarter of the rows of a triangle is 7/16 of it, over 1/4 when dealt out evenly: 2 - 1/4.
+    assert uneven.core == pytest.approx(whole.core * 7 / 16, rel=1e-12)
+
+
+def test_memory_bound_operators_move_what_is_counted_operator_by_operator(ideal: Any) -> None:
+    # Llama 3 8B, elements for each token and layer: two norms read and write (4·h), two residuals read two and write
+    # one and a copy (8·h); 2.5 for gate and up (2.5·2·14,336); rotary and order of queries and keys
+    # (4·(4,096 + 1,024)), order of values (2·1,024). Two bytes each; the backward pass twice.
+    elements = 12 * 4_096 + 2.5 * 2 * 14_336 + 4 * (4_096 + 1_024) + 2 * 1_024
+    found = passed(ideal(LLAMA3_8B))
+    assert found.forward.moved * 1e12 == pytest.approx(32 * 2 * elements * TOKENS, rel=1e-12)
+    assert found.backward.moved == 2 * found.forward.moved
+
+
+def test_only_sequence_parallelism_splits_what_moves_on_the_hidden_width(ideal: Any) -> None:
+    job = ideal(LLAMA3_8B)
+    one, split, whole = (
+        passed(job, Layout(tp=tp, sp=sp)).forward.moved for tp, sp in ((1, True), (8, True), (8, False))
+    )
+    norms = 32 * 2 * 12 * 4_096 * TOKENS / 1e12
+    assert split == pytest.approx(one / 8, rel=1e-12)
+    assert whole == pytest.approx((one - norms) / 8 + norms, rel=1e-12)
+
+
+def test_a_compiler_moves_fewer_bytes(ideal: Any) -> None:
+    job = ideal(LLAMA3_8B, compiled_gain=0.5)
+    plain, fused = (passed(job, Layout(compiled=compiled)).forward.moved for compiled in (None, True))
+    assert fused == plain / 2

@@ -1,0 +1,33 @@
+"""Estimates that drawings and charts are made of."""
+
+from __future__ import annotations
+
+import pytest
+
+from cardyears.catalogue.load import load
+from cardyears.question.question import read_question
+from cardyears.verbs.estimate import Estimated, estimate_layout
+
+PIPELINES = {
+    "1f1b": "tp=8,pp=4,dp=2,micro_batch=1,global_batch=16,zero=1",
+    "interleaved": "tp=8,pp=4,dp=2,micro_batch=1,global_batch=32,virtual_stages=2,schedule=interleaved,zero=1",
+    "zero-bubble": "tp=8,pp=4,dp=2,micro_batch=1,global_batch=64,schedule=zero-bubble,zero=1",
+    "dualpipe": "tp=2,pp=16,dp=2,micro_batch=1,global_batch=512,schedule=dualpipe,zero=1",
+    "many": "tp=1,pp=32,dp=2,micro_batch=1,global_batch=64,zero=1",
+}
+
+
+def pipeline(layout: str) -> Estimated:
+    return estimate_layout(
+        read_question("llama-3.1-70b", on="64x H100 over 400Gb/s per gpu", layout=layout, seq_len=8192), load()
+    )
+
+
+@pytest.fixture(scope="session")
+def pipelines() -> dict[str, Estimated]:
+    return {name: pipeline(layout) for name, layout in PIPELINES.items()}
+
+
+@pytest.fixture(scope="session")
+def one_card() -> Estimated:
+    return estimate_layout(read_question("llama-3-8b", method="qlora", on="RTX 4070 Ti"), load())

@@ -1,0 +1,109 @@
+"""Words of public tables: engines, networks, devices, remarks."""
+
+from __future__ import annotations
+
+import pytest
+
+from cardyears.catalogue.load import load
+from cardyears.validate.engines import engine_of
+from cardyears.validate.machines import bandwidth, device_key, network
+from cardyears.validate.notes import remark
+from cardyears.validate.shapes import model_key
+
+NETWORKS = {
+    # words: gigabits per second, of each device or of each node
+    "8x HDR InfiniBand 200Gb/s per node": (1_600, False),
+    "InfiniBand NDR 8x400Gb/s per node": (3_200, False),
+    "RoCE 1600 Gb/s per node": (1_600, False),
+    "4x Omni-Path 100 Gb/s per node": (400, False),
+    "4x100Gb RoCE per node": (400, False),
+    "RDMA CX-7 400 Gb/s per GPU": (400, True),
+    "BF3 200Gbps for NS and 2xBF3 400Gbps for EW": (800, False),
+    "Storage: 2x BF3 ConnectX-7 400Gb/s, Compute: 8x BF3 ConnectX-7 400Gb/s, Management: 100Gb/s NIC": (3_200, False),
+    "Storage&Compute: 4x ConnectX-7 IB NDR 400Gb/s, Management: 25Gb/s Ethernet NIC": (1_600, False),
+    "1x Ethernet 100Gb/Sec, 8x NVIDIA Quantum-2 CX7 InfiniBand (400Gb/s)": (3_200, False),
+    "100GbE InfiniBand": (100, False),
+    "RoCE (on-chip 100 GbE)": (300, True),
+    "InfiniBand; Data bandwidth for GPU-PCIe: 504 GB/s; PCIe-NIC: 500 GB/s": (None, False),
+    "NVL72 NVLink5; inter-rack not stated": (None, False),
+    "": (None, False),
+}
+
+
+@pytest.mark.parametrize("words", NETWORKS)
+def test_networks_as_people_write_them(words: str) -> None:
+    found = network(words)
+    assert (found.gbit_s, found.each_device) == NETWORKS[words]
+
+
+def test_bandwidth_is_of_one_device() -> None:
+    assert bandwidth(network("800 Gb/s per node"), 8) == 12.5e9
+    assert bandwidth(network("400 Gb/s per GPU"), 8) == 50e9
+    assert bandwidth(network("single node"), 8) is None
+
+
+ENGINES = {
+    ("megatron", "Narayanan et al. 2021", "2021-04", ()): "megatron-2021",
+    ("megatron", "Narayanan et al. 2021", "2021-04", ("deepspeed",)): "deepspeed",
+    ("megatron", "NVIDIA NeMo performance summary (NeMo 24.07 container)", "2024-08", ()): "nemo",
+    ("megatron", "NVIDIA dgxc-benchmarking recipes v24.11.1", "2024-11", ("paxml",)): "paxml",
+    ("megatron", "NVIDIA Megatron-Bridge performance summary", "2026-02", ()): "megatron-bridge",
+    ("megatron", "", "2025", ()): "megatron-core",
+    ("Megatron-LM", "", "", ()): "megatron-core",
+    ("hf-trainer", "", "2024", ("fast-kernels",)): "hf-trainer-fused",
+    ("unsloth", "", "2024", ("eager",)): "hf-trainer",
+    ("unsloth", "", "2024", ("unsloth",)): "unsloth",
+    ("fsdp_qlora", "", "2024", ()): "fsdp-qlora",
+    ("torchtitan", "", "2024", ()): "torchtitan",
+}
+
+
+@pytest.mark.parametrize("words", ENGINES)
+def test_engines_by_name_source_date_and_flags(words: tuple[str, str, str, tuple[str, ...]]) -> None:
+    named, source, date, flags = words
+    assert engine_of(named, source=source, date=date, flags=flags) == (ENGINES[words], "")
+
+
+def test_mlperf_on_amd_is_another_program() -> None:
+    assert engine_of("mlperf-submission", device="MI300X")[0] == "mlperf-rocm"
+    assert engine_of("mlperf-submission", device="H200-SXM")[0] == "mlperf"
+
+
+def test_an_engine_that_nobody_knows_is_assumed_aloud() -> None:
+    engine, reason = engine_of("my-own", method="lora")
+    assert (engine, reason) == ("hf-trainer", "engine my-own has no row: the usual one for lora")
+
+
+DEVICES = {
+    "A100-80GB": "a100-sxm-80gb",
+    "A100-40GB": "a100-sxm-40gb",
+    "A100": "a100-sxm-80gb",
+    "H100": "h100-sxm-80gb",
+    "H100-SXM": "h100-sxm-80gb",
+    "H100-SXM-96GB-HBM2e-500W": "h100-sxm-96gb-hbm2e",
+    "RTXPRO6000": "rtx-pro-6000-server",
+    "H800-SXM": "h800-sxm-80gb",
+    "QuadroRTX8000": "quadro-rtx-8000",
+    "MI350X": None,
+    "Ascend-910B": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_devices_as_public_tables_name_them(name: str) -> None:
+    assert device_key(name, load()) == DEVICES[name]
+
+
+def test_models_as_public_tables_name_them() -> None:
+    assert model_key("Llama-2-70B LoRA (MLPerf)", load()) == "llama-2-70b"
+    assert model_key("GPT 0.355B (h1024 L24)", load()) is None
+
+
+def test_a_remark_gives_flags_and_numbers() -> None:
+    found = remark("framework none; unpacked/padding-free: mean 445 tokens per sample; nvidia-smi reserved 80896 MiB")
+    assert (found.sample_tokens, found.reserved_gib) == (445.0, 79.0)
+    assert found.flags == ("unpacked",)
+    assert remark("MAXIMUM context that fits in 24 GB; all linear layers").limit_gib == 24.0
+    assert remark("zero1=8 (optimizer states sharded within 8 ranks)").shard_group == 8
+    assert remark("") == remark("nothing of interest")
