@@ -10,6 +10,8 @@ from cardyears.layout.layout import Layout
 from cardyears.work import architecture
 from cardyears.work.state import RECIPES, Training
 
+pytest.register_assert_rewrite("support")
+
 
 @pytest.fixture(autouse=True)
 def _example_models(doctest_namespace: dict[str, Any]) -> None:

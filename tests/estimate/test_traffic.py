@@ -11,7 +11,7 @@ from cardyears.case import Job
 from cardyears.estimate.estimate import Estimate, estimate
 from cardyears.estimate.memory import zero3_traffic
 from cardyears.estimate.step import setting
-from cardyears.estimate.traffic import exposed, mesh
+from cardyears.estimate.traffic import exposed, mesh, neighbours
 from cardyears.layout.layout import Layout
 from cardyears.work.architecture import GPT2_SMALL, GPT3_175B, LLAMA2_7B, LLAMA3_8B, Architecture, Layer
 from cardyears.work.channels import Experts
@@ -194,11 +194,20 @@ def test_latent_attention_exchanges_every_heads_keys_and_values(ideal: Any) -> N
 # Pipeline
 
 
-@pytest.mark.parametrize(("tp", "sp", "parts"), [(1, True, 1), (4, True, 4), (4, False, 1)])
-def test_each_micro_batch_is_handed_on_and_its_gradient_back(ideal: Any, tp: int, parts: int, *, sp: bool) -> None:
-    # 8 micro-batches and the 3 stages that fill: 2·(8 + 3) messages of t·h·2B, from node to node.
-    found = run(ideal(LLAMA3_8B, per_node=1 * tp), tp=tp, pp=4, sp=sp, accumulation=8).time["pipeline_traffic"]
-    assert found * BETWEEN == pytest.approx(2 * 11 * TOKENS * 4_096 * 2 / parts, rel=1e-12)
+@pytest.mark.parametrize("tp", [1, 4])
+def test_each_micro_batch_is_handed_on_and_its_gradient_back(ideal: Any, tp: int) -> None:
+    # 8 micro-batches and the 3 stages that fill: 2·(8 + 3) messages of t·h·2B, from node to node, each rank its part.
+    found = run(ideal(LLAMA3_8B, per_node=tp), tp=tp, pp=4, accumulation=8).time["pipeline_traffic"]
+    assert found * BETWEEN == pytest.approx(2 * 11 * TOKENS * 4_096 * 2 / tp, rel=1e-12)
+
+
+def test_ranks_without_sequence_parallelism_gather_what_the_others_took_over(ideal: Any) -> None:
+    # Scatter-gather: besides the part over the network, 3/4 of t·h·2B come from the neighbours inside the node.
+    there = ideal(LLAMA3_8B, per_node=4)
+    split, whole = (
+        run(there, tp=4, pp=4, sp=sp, accumulation=8).time["pipeline_traffic"] for sp in (True, False)
+    )
+    assert whole - split == pytest.approx(2 * 11 * 3 / 4 * TOKENS * 4_096 * 2 / INSIDE, rel=1e-9)
 
 
 # Who sits where: tensor innermost, then context, data, pipeline.
@@ -206,9 +215,10 @@ def test_each_micro_batch_is_handed_on_and_its_gradient_back(ideal: Any, tp: int
 
 def test_the_axis_that_talks_most_sits_inside_the_node() -> None:
     # (ranks, of them in one node, nodes)
-    who = mesh(Layout(tp=8, cp=2, dp=4, pp=16), 8.0)
-    assert who.tensor[:3] == (8.0, 8.0, 1.0)
-    assert who.context[:3] == (2.0, 1.0, 2.0)
+    laid = Layout(tp=8, cp=2, dp=4, pp=16)
+    near, who = neighbours(laid, 8.0), mesh(laid, 8.0)
+    assert near.tensor[:3] == (8.0, 8.0, 1.0)
+    assert near.context[:3] == (2.0, 1.0, 2.0)
     assert who.replicas[:3] == (8.0, 1.0, 8.0)
     assert who.next_stage == 1.0
     assert who.ends.nodes == 2.0

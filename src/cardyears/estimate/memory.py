@@ -95,7 +95,8 @@ def memory(
     >>> memory(LLAMA2_7B, Training("full"), Layout(recompute="full"), 2_048).total / 1e9
     114.9...
     """
-    peak, *others = _moments(arch, training, layout, seq_len, micro_batch, habits)
+    block = kept(arch, training, layout, seq_len, micro_batch, habits)
+    peak, *others = _moments(arch, training, layout, habits, block)
     for moment in others:
         later = moment.total > peak.total
         peak = Ledger({name: where(later, moment.get(name, 0.0), peak.get(name, 0.0)) for name in {**peak, **moment}})
@@ -109,13 +110,15 @@ def peak_bytes(
     seq_len: Scalar,
     micro_batch: Scalar | None = None,
     habits: MemoryHabits = PLAIN_HABITS,
+    block: Kept | None = None,
 ) -> Bytes:
-    """The total of `memory` alone, for those who look at many layouts.
+    """The total of `memory` alone, for those who look at many layouts; `block` may be made once for many of them.
 
     >>> peak_bytes(LLAMA2_7B, Training("full"), Layout(recompute="full"), 2_048, 1) / 1e9
     114.9...
     """
-    return maximum(*(one.total for one in _moments(arch, training, layout, seq_len, micro_batch, habits)))
+    block = block or kept(arch, training, layout, seq_len, micro_batch, habits)
+    return maximum(*(one.total for one in _moments(arch, training, layout, habits, block)))
 
 
 class _Place(NamedTuple):
@@ -140,46 +143,82 @@ def _places(arch: Architecture, layout: Layout) -> Iterator[_Place]:
     yield _Place(have.last / count, flight, first=where(alone, 1.0, 0.0), last=True)
 
 
-def _moments(
+class Kept(NamedTuple):
+    """What a rank keeps that neither pipeline nor data parallelism changes: bytes and parameters of the whole depth."""
+
+    held: RankParameters
+    adapters: Scalar
+    """Parameters of adapters; zero without."""
+    activations: Bytes
+    again: Bytes
+    """Of a layer that is being computed again."""
+    gradients: Bytes
+    """Of one layer's activations."""
+    embedding: Bytes
+    head: Bytes
+    """Kept around embedding and head."""
+    logits: Bytes
+    gathered: Bytes
+    """Whole layers under ZeRO 3."""
+
+
+def kept(
     arch: Architecture,
     training: Training,
     layout: Layout,
     seq_len: Scalar,
-    micro_batch: Scalar | None,
-    habits: MemoryHabits,
-) -> list[Ledger]:
-    """The ledgers of the moments and ranks between which the peak lies."""
+    micro_batch: Scalar | None = None,
+    habits: MemoryHabits = PLAIN_HABITS,
+) -> Kept:
+    """What depends on tensor, context and expert parallelism and on the micro-batch alone."""
     batch = layout.micro_batch if micro_batch is None else micro_batch
     tokens = batch * seq_len * 1.0 / layout.cp
-    kept = activations(
-        arch, tokens, seq_len, recompute=layout.recompute, kernel=layout.kernel, tp=layout.tp * 1.0, sp=layout.sp,
-        etp=layout.etp * 1.0, dropout=layout.dropout, recompute_every=layout.recompute_every * 1.0,
-        fused=habits.fused,
+    tp, etp = layout.tp * 1.0, layout.etp * 1.0
+    saved = activations(
+        arch, tokens, seq_len, recompute=layout.recompute, kernel=layout.kernel, tp=tp, sp=layout.sp, etp=etp,
+        dropout=layout.dropout, recompute_every=layout.recompute_every * 1.0, fused=habits.fused,
     )  # fmt: skip
     copies = habits.boundary_copies if layout.recompute == "full" else 1.0
-    gradients = activation_gradients(
-        arch, tokens, seq_len, kernel=layout.kernel, tp=layout.tp * 1.0, sp=layout.sp, etp=layout.etp * 1.0,
-        fused=habits.fused,
-    )  # fmt: skip
-    whole, again = kept["activations"] * copies, kept.get("recomputed_layer", 0.0)
-    around = ends(arch, tokens, tp=layout.tp * 1.0, sp=layout.sp, dropout=layout.dropout, fused=habits.fused)
-    held = rank_parameters(arch, layout)
-    loss = _logits(arch, layout, tokens, habits)
+    around = ends(arch, tokens, tp=tp, sp=layout.sp, dropout=layout.dropout, fused=habits.fused)
+    adapters = 0.0 * tp
+    if training.adapters:
+        adapters = lora_parameters(arch, training.rank) * adapter_share(arch, layout)
+    return Kept(
+        held=rank_parameters(arch, layout),
+        adapters=adapters,
+        activations=saved["activations"] * copies,
+        again=saved.get("recomputed_layer", 0.0 * tokens),
+        gradients=activation_gradients(
+            arch, tokens, seq_len, kernel=layout.kernel, tp=tp, sp=layout.sp, etp=etp, fused=habits.fused
+        ),
+        embedding=around["embedding"],
+        head=around["head"],
+        logits=_logits(arch, layout, tokens, habits),
+        gathered=_gathered(arch, training, layout, habits),
+    )
+
+
+def _moments(arch: Architecture, training: Training, layout: Layout, habits: MemoryHabits, block: Kept) -> list[Ledger]:
+    """The ledgers of the moments and ranks between which the peak lies."""
     found = []
     for place in _places(arch, layout):
-        state = _state(arch, training, layout, held, place)
-        buffers = _communication(arch, training, layout, habits, state)
-        outside = around["embedding"] * place.first * place.flight + around["head"] * place.last
-        lines = state.plus({"activations": whole * place.layers * place.flight + outside}).plus(buffers)
+        state = _state(arch, training, layout, block, place)
+        outside = block.embedding * place.first * place.flight + block.head * place.last
+        lines = state.plus(
+            {
+                "activations": block.activations * place.layers * place.flight + outside,
+                "communication": _communication(training, layout, habits, state, block.gathered),
+            }
+        )
         trained = training.trained
         found += [
-            lines.plus({"recomputed_layer": again, "activation_gradients": gradients}),
+            lines.plus({"recomputed_layer": block.again, "activation_gradients": block.gradients}),
             _without(lines, "activations").plus(
                 {"update": state["gradients"] / trained.gradient * trained.temporaries}
             ),
         ]
         if place.last:
-            found.append(lines.plus({"logits": loss}))
+            found.append(lines.plus({"logits": block.logits}))
     return [one.plus({"reserve": one.total * habits.reserve_share, "context": habits.context_bytes}) for one in found]
 
 
@@ -187,15 +226,16 @@ def _without(ledger: Ledger, name: str) -> Ledger:
     return Ledger({line: value for line, value in ledger.items() if line != name})
 
 
-def _state(arch: Architecture, training: Training, layout: Layout, held: RankParameters, place: _Place) -> Ledger:
+def _state(arch: Architecture, training: Training, layout: Layout, block: Kept, place: _Place) -> Ledger:
     """Weights, gradients, master copy and moments of one rank, after ZeRO and offload."""
+    held = block.held
     dense, routed = held.dense * place.layers, held.routed * place.layers
     linear = held.dense_linear * place.layers
     table = held.embedding * place.first + held.head * place.last
     if arch.tied and place.last:
         table = table + held.embedding * (1.0 - place.first)  # the tied table stands on both ends
-    around = _bytes(training, dense + table, linear, training.trained, arch, layout, place)
-    experts = _bytes(training, routed, routed, training.trained, arch, layout, None)
+    around = _bytes(training, dense + table, linear, block.adapters * place.layers)
+    experts = _bytes(training, routed, routed, 0.0 * routed)
     low = LOW_PRECISION_COPIES.get(layout.precision, 0.0)
     if low:
         around = around.plus({"weights": linear * low})
@@ -210,16 +250,9 @@ def _state(arch: Architecture, training: Training, layout: Layout, held: RankPar
     return Ledger({name: 0.0 * value if name in gone else value for name, value in state.items()})
 
 
-def _bytes(
-    training: Training,
-    parameters: Scalar,
-    linear: Scalar,
-    recipe: Recipe,
-    arch: Architecture,
-    layout: Layout,
-    place: _Place | None,
-) -> Ledger:
+def _bytes(training: Training, parameters: Scalar, linear: Scalar, adapters: Scalar) -> Ledger:
     """State of so many parameters, of which `linear` may be quantised; adapters stand with the dense part."""
+    recipe = training.trained
     if not training.adapters:
         return Ledger(
             weights=parameters * recipe.weight,
@@ -228,9 +261,6 @@ def _bytes(
             optimizer=parameters * recipe.moments,
         )
     base = linear * (NF4_BYTES if training.method == "qlora" else BF16_BYTES) + (parameters - linear) * BF16_BYTES
-    adapters: Scalar = 0.0
-    if place is not None:
-        adapters = lora_parameters(arch, training.rank) * adapter_share(arch, layout) * place.layers
     return Ledger(
         weights=base + adapters * recipe.weight,
         gradients=adapters * recipe.gradient,
@@ -245,27 +275,24 @@ def _logits(arch: Architecture, layout: Layout, tokens: Scalar, habits: MemoryHa
     return rows * padded_vocabulary(arch, layout) / layout.tp * habits.logit_bytes
 
 
-def _communication(
-    arch: Architecture, training: Training, layout: Layout, habits: MemoryHabits, state: Ledger
-) -> dict[str, Bytes]:
-    """What is gathered or reduced at once: a bucket of gradients, or whole layers (ZeRO 3).
+def _gathered(arch: Architecture, training: Training, layout: Layout, habits: MemoryHabits) -> Bytes:
+    """What ZeRO 3 has whole: the layers in use, embedding and head, and one layer's gradients on their way."""
+    layer = largest_layer_parameters(arch, layout)
+    tables = padded_vocabulary(arch, layout) / layout.tp * float(arch.embedding_width) * (1.0 if arch.tied else 2.0)
+    reduced = 0.0 if training.adapters else training.trained.gradient + SCATTER_BYTES
+    return layer * (habits.gathered_layers * BF16_BYTES + reduced) + tables * BF16_BYTES
 
-    Under ZeRO 3 these are the layers in use, embedding and head, which stay, and one layer's gradients on their way.
+
+def _communication(training: Training, layout: Layout, habits: MemoryHabits, state: Ledger, gathered: Bytes) -> Bytes:
+    """What is gathered or reduced at once: a bucket of gradients, or whole layers (ZeRO 3).
 
     Plain replicas (ZeRO 0) reduce the gradients where they lie, as PyTorch does with gradient_as_bucket_view. Leaves
     out the communication library's own buffers.
     """
     many = layout.replicas > 1
     bucket = minimum(state["gradients"], habits.bucket_elements * training.trained.gradient)
-    each = BF16_BYTES
-    gathered = 0.0 * bucket
-    if any_of(layout.zero >= ZERO_WEIGHTS):
-        layer = largest_layer_parameters(arch, layout)
-        tables = padded_vocabulary(arch, layout) / layout.tp * float(arch.embedding_width) * (1.0 if arch.tied else 2.0)
-        reduced = 0.0 if training.adapters else training.trained.gradient + SCATTER_BYTES
-        gathered = habits.gathered_layers * layer * each + layer * reduced + tables * each + gathered
-    some = where(layout.zero >= ZERO_WEIGHTS, gathered, bucket)
-    return {"communication": where(many, where(layout.zero > 0, some, 0.0 * bucket), 0.0 * bucket)}
+    some = where(layout.zero >= ZERO_WEIGHTS, gathered + 0.0 * bucket, bucket)
+    return where(many, where(layout.zero > 0, some, 0.0 * bucket), 0.0 * bucket)
 
 
 def state_only(parameters: float, recipe: Recipe) -> Bytes:

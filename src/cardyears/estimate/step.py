@@ -20,6 +20,7 @@ from cardyears.estimate.traffic import (
     hop,
     layer_traffic,
     mesh,
+    neighbours,
     tied_traffic,
     vocabulary_traffic,
 )
@@ -58,24 +59,47 @@ def setting(job: Job, precision: str) -> Setting:
     )
 
 
-def step(job: Job, layout: Layout, there: Setting, *, paged_out: Bytes = 0.0) -> Ledger:
+class Block(NamedTuple):
+    """One micro-batch on the ranks of one tensor, context and expert block: what no other axis changes."""
+
+    computed: Passes
+    inside: LayerTraffic
+    held: RankParameters
+    trained: Scalar
+    """Trained parameters of a rank over those that it holds."""
+    vocabulary: Seconds
+    """Traffic of embedding, head and loss."""
+
+
+def block(job: Job, layout: Layout, there: Setting) -> Block:
+    """What depends on tensor, context and expert parallelism and on the micro-batch alone."""
+    tokens = tokens_per_rank(job, layout)
+    near = neighbours(layout, there.domain)
+    held = rank_parameters(job.architecture, layout)
+    return Block(
+        computed=passes(job, layout, there.rates),
+        inside=layer_traffic(job, layout, there.wires, near, tokens),
+        held=held,
+        trained=trained_share(job, layout, held),
+        vocabulary=vocabulary_traffic(job, there.wires, near, tokens),
+    )
+
+
+def step(job: Job, layout: Layout, there: Setting, *, paged_out: Bytes = 0.0, within: Block | None = None) -> Ledger:
     """Seconds of one optimiser step, line by line.
 
-    `paged_out` are bytes of optimiser state that do not fit and travel to the host and back.
+    `paged_out` are bytes of optimiser state that do not fit and travel to the host and back. `within` may be made once
+    for many layouts that share it.
     """
-    tokens = tokens_per_rank(job, layout)
+    within = within or block(job, layout, there)
     who = mesh(layout, there.domain)
-    held = rank_parameters(job.architecture, layout)
-    computed = passes(job, layout, there.rates)
-    inside = layer_traffic(job, layout, there.wires, who, tokens)
-    between = data_traffic(
-        job, layout, there.wires, who, stage_parameters(held, layout), trained_share(job, layout, held)
-    )
-    layers = _layers(job, layout, computed, inside, between, there, held)
-    ends = _ends(job, computed, there, who, tokens)
-    lines = _pipeline(job, layout, computed, layers, ends, hop(job, layout, there.wires, who, tokens))
+    stage = stage_parameters(within.held, layout)
+    between = data_traffic(job, layout, there.wires, who, stage, within.trained)
+    layers = _layers(job, layout, within, between, there)
+    one_hop = hop(job, layout, there.wires, who, tokens_per_rank(job, layout))
+    lines = _pipeline(job, layout, within, layers, one_hop)
     backward = lines.total / 2.0
-    lines = lines.plus(_once(job, layout, there, who, held, between, backward, paged_out))
+    lines = lines.plus(_once(job, layout, there, who, within, between, backward, paged_out))
     return lines.plus({"stragglers": _straggling(layout) * lines.total})
 
 
@@ -102,16 +126,9 @@ def _recomputed(layout: Layout, computed: Passes, job: Job) -> Pass:
     return Pass(forward.products * EVERY_SECOND, core, forward.moved, forward.kernels * EVERY_SECOND)
 
 
-def _layers(
-    job: Job,
-    layout: Layout,
-    computed: Passes,
-    inside: LayerTraffic,
-    between: DataTraffic,
-    there: Setting,
-    held: RankParameters,
-) -> Ledger:
+def _layers(job: Job, layout: Layout, within: Block, between: DataTraffic, there: Setting) -> Ledger:
     """Seconds of one micro-batch over all layers, forward and backward."""
+    computed, inside = within.computed, within.inside
     forward, backward, again = computed.forward, computed.backward, _recomputed(layout, computed, job)
     twice = again_share(job, layout)
     hidden = layout.context_kind == "ring"
@@ -122,7 +139,7 @@ def _layers(
         attention_core=forward.core + backward.core,
         memory_bound=forward.moved + backward.moved,
         recomputation=again.device,
-        dequantisation=dequantisation(job, layout, there.rates, held),
+        dequantisation=dequantisation(job, layout, there.rates, within.held),
         tensor_traffic=inside.tensor * (2.0 + twice),
         context_traffic=context * (1.0 + twice) + context_back,
         expert_traffic=inside.expert * (2.0 + twice),
@@ -144,38 +161,24 @@ def _layers(
     return lines.plus({"launch": launch, "data_traffic": gathered})
 
 
-class Ends(NamedTuple):
-    """Seconds of one micro-batch on the ranks that have embedding and head besides."""
-
-    embedding: Seconds
-    head: Seconds
-    traffic: Seconds
-
-
-def _ends(job: Job, computed: Passes, there: Setting, who: Mesh, tokens: Scalar) -> Ends:
-    return Ends(
-        computed.embedding.device * job.engine.memory_bound_factor,
-        computed.head.device,
-        vocabulary_traffic(job, there.wires, who, tokens),
-    )
-
-
-def _pipeline(job: Job, layout: Layout, computed: Passes, layers: Ledger, ends: Ends, one_hop: Seconds) -> Ledger:
+def _pipeline(job: Job, layout: Layout, within: Block, layers: Ledger, one_hop: Seconds) -> Ledger:
     """All micro-batches through all stages: the average stage's time, and what stages wait for each other."""
+    computed, traffic = within.computed, within.vocabulary
+    embedding, head = computed.embedding.device * job.engine.memory_bound_factor, computed.head.device
     count = float(job.architecture.layer_count)
-    times = stage_times(count, layout, layers.total / count, ends.embedding, ends.head + ends.traffic)
+    times = stage_times(count, layout, layers.total / count, embedding, head + traffic)
     average = times.together / layout.pp
     batches = layout.accumulation * 1.0
     share = batches / layout.pp
-    forward = (computed.forward.device + computed.head.device / 3.0) / layout.pp
+    forward = (computed.forward.device + head / 3.0) / layout.pp
     weights = computed.weights / layout.pp
     chunk = average / (2.0 * layout.virtual_stages)
     hops = one_hop if layout.schedule == "1f1b" else exposed(chunk, one_hop)
     return Ledger(
         {name: line * share for name, line in layers.items()},
-        head=ends.head * share,
-        embedding=ends.embedding * share,
-        vocabulary_traffic=ends.traffic * share,
+        head=head * share,
+        embedding=embedding * share,
+        vocabulary_traffic=traffic * share,
         stage_imbalance=batches * maximum(times.slowest - average, 0.0),
         bubble=bubble(layout, times, forward, average - forward, weights),
         pipeline_traffic=2.0 * (batches * layout.virtual_stages * hops + (layout.pp - 1.0) * one_hop),
@@ -187,20 +190,19 @@ def _once(
     layout: Layout,
     there: Setting,
     who: Mesh,
-    held: RankParameters,
+    within: Block,
     between: DataTraffic,
     backward: Seconds,
     paged_out: Bytes,
 ) -> Ledger:
     """What happens once in a step, after the last micro-batch."""
-    stage, wire = stage_parameters(held, layout), between.each_step
+    stage, wire, trained = stage_parameters(within.held, layout), between.each_step, within.trained
     if layout.overlap:
         last = backward / layout.accumulation
         wire = maximum(job.engine.gradient_exposure * wire, wire - last)
-    trained = trained_share(job, layout, held)
     return Ledger(
         data_traffic=wire,
-        tied_traffic=tied_traffic(job, there.wires, who, held),
+        tied_traffic=tied_traffic(job, there.wires, who, within.held),
         optimizer=optimizer(job, layout, there.rates, stage, trained),
         gradient_norm=gradient_norm(job, layout, there.rates, there.wires, who.all, stage, trained),
         host_transfers=host_transfers(job, layout, stage, trained, 2.0 * backward + wire, paged_out),

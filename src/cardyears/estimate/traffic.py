@@ -26,13 +26,30 @@ LOSS_REDUCTIONS, LOSS_BYTES = 3, 4.0
 Source: megatron-lm-2019, section 3."""
 
 
-class Mesh(NamedTuple):
-    """Who talks to whom on each axis."""
+class Neighbours(NamedTuple):
+    """Who talks to whom inside the layers."""
 
     tensor: Group
     context: Group
     expert: Group
     expert_tensor: Group
+
+
+def neighbours(layout: Layout, domain: float) -> Neighbours:
+    """The innermost groups of a layout where so many devices are joined by the fast link."""
+    tp = layout.tp * 1.0
+    return Neighbours(
+        tensor=group(tp, 1.0, domain),
+        context=group(layout.cp * 1.0, tp, domain),
+        expert=group(layout.ep * 1.0, layout.etp * 1.0, domain),
+        expert_tensor=group(layout.etp * 1.0, 1.0, domain),
+    )
+
+
+class Mesh(NamedTuple):
+    """Who talks to whom outside the layers."""
+
+    tensor: Group
     replicas: Group
     """Data and context ranks together: they share gradients."""
     expert_replicas: Group
@@ -54,9 +71,6 @@ def mesh(layout: Layout, domain: float) -> Mesh:
     stage = tp * cp * dp
     return Mesh(
         tensor=group(tp, 1.0, domain),
-        context=group(cp, tp, domain),
-        expert=group(layout.ep * 1.0, layout.etp * 1.0, domain),
-        expert_tensor=group(layout.etp * 1.0, 1.0, domain),
         replicas=group(cp * dp, tp, domain),
         expert_replicas=group(layout.expert_replicas, layout.ep * layout.etp * 1.0, domain),
         shards=group(shards, tp, domain),
@@ -78,7 +92,7 @@ class LayerTraffic(NamedTuple):
     calls: Count
 
 
-def layer_traffic(job: Job, layout: Layout, wires: Wires, who: Mesh, tokens: Count) -> LayerTraffic:
+def layer_traffic(job: Job, layout: Layout, wires: Wires, who: Neighbours, tokens: Count) -> LayerTraffic:
     """Traffic inside the layers, forward."""
     zero = 0.0 * tokens
     tensor, context, expert, calls = zero, zero, zero, zero
@@ -103,7 +117,7 @@ def layer_traffic(job: Job, layout: Layout, wires: Wires, who: Mesh, tokens: Cou
     return LayerTraffic(tensor * job.engine.tensor_exposure, context, expert * job.engine.expert_exposure, calls)
 
 
-def _expert(work: LayerWork, job: Job, layout: Layout, wires: Wires, who: Mesh, tokens: Count) -> Seconds:
+def _expert(work: LayerWork, job: Job, layout: Layout, wires: Wires, who: Neighbours, tokens: Count) -> Seconds:
     """Dispatch and combine: every rank sends its tokens' copies to the experts' ranks and takes them back.
 
     With tensor parallelism inside an expert its ranks gather the copies first and add the outputs up.
@@ -118,7 +132,7 @@ def _expert(work: LayerWork, job: Job, layout: Layout, wires: Wires, who: Mesh, 
     )
 
 
-def _context(work: LayerWork, layout: Layout, wires: Wires, who: Mesh, tokens: Count) -> Seconds:
+def _context(work: LayerWork, layout: Layout, wires: Wires, who: Neighbours, tokens: Count) -> Seconds:
     """Keys and values of the other ranks, or the exchange of heads for tokens.
 
         ring         cp-1 times its own keys and values to the neighbour
@@ -138,7 +152,7 @@ def _context(work: LayerWork, layout: Layout, wires: Wires, who: Mesh, tokens: C
     return all_gather(ELEMENT_BYTES * kv * tokens * layout.cp, who.context, wires)
 
 
-def vocabulary_traffic(job: Job, wires: Wires, who: Mesh, tokens: Count) -> Seconds:
+def vocabulary_traffic(job: Job, wires: Wires, who: Neighbours, tokens: Count) -> Seconds:
     """Seconds for each micro-batch: the embedding's rows gathered, the head's input gradient and the loss reduced."""
     hidden = ELEMENT_BYTES * float(job.architecture.hidden) * tokens
     loss = LOSS_REDUCTIONS * all_reduce(LOSS_BYTES * tokens, who.tensor, wires)
@@ -146,9 +160,15 @@ def vocabulary_traffic(job: Job, wires: Wires, who: Mesh, tokens: Count) -> Seco
 
 
 def hop(job: Job, layout: Layout, wires: Wires, who: Mesh, tokens: Count) -> Seconds:
-    """Seconds to hand one micro-batch's activations to the next stage."""
-    share = layout.tp if layout.sp else 1.0
-    sent = send(ELEMENT_BYTES * float(job.architecture.hidden) * tokens / share, who.next_stage, wires)
+    """Seconds to hand one micro-batch's activations to the next stage.
+
+    Every tensor-parallel rank sends its part, and they gather it on the other side where it is whole (scatter-gather:
+    narayanan-2021, section 4.1; DeepSpeed's pipe_partitioned is the same).
+    """
+    sent = send(ELEMENT_BYTES * float(job.architecture.hidden) * tokens / layout.tp, who.next_stage, wires)
+    sent = sent + (
+        0.0 if layout.sp else all_gather(ELEMENT_BYTES * job.architecture.hidden * tokens, who.tensor, wires)
+    )
     return where(layout.pp > 1, sent, 0.0 * tokens)
 
 

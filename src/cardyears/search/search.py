@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from cardyears.case import Job
 from cardyears.estimate.estimate import Estimate, estimate
-from cardyears.estimate.memory import peak_bytes
-from cardyears.estimate.step import setting, step
+from cardyears.estimate.memory import kept, peak_bytes
+from cardyears.estimate.step import block, setting, step
 from cardyears.layout.layout import Layout
 from cardyears.layout.site import Site
-from cardyears.search.space import Space, layouts, taken
+from cardyears.search.space import Space, parts, spread, taken
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,29 +41,41 @@ def search(job: Job, room: Space, ground: Site, limits: Sequence[float], *, top:
     import numpy as np
 
     there = setting(job, room.fixed.precision)
-    best: list[list[tuple[float, float, Layout]]] = [[] for _ in limits]
+    best: list[list[_Entry]] = [[] for _ in limits]
     smallest: tuple[float, Layout] | None = None
     total = fitting = 0
-    for many in layouts(room, ground):
-        peaks = np.broadcast_to(
-            peak_bytes(job.architecture, job.training, many, job.seq_len, habits=job.engine.memory), np.shape(many.tp)
-        )
-        total += len(peaks)
-        least = int(np.argmin(peaks))
-        if smallest is None or peaks[least] < smallest[0]:
-            smallest = float(peaks[least]), taken(many, least)
-        fits = peaks <= limits[-1]
-        if not fits.any():
-            continue
-        fitting += int(fits.sum())
-        some, held = taken(many, fits), peaks[fits]
-        seconds = np.broadcast_to(step(job, some, there).total, held.shape)
-        for level, limit in enumerate(limits):
-            _keep(best[level], some, np.where(held <= limit, seconds, np.inf), top)
+    for part in parts(room, ground):
+        total += part.size
+        arch, training, habits = job.architecture, job.training, job.engine.memory
+        saved = kept(arch, training, part.blocks, job.seq_len, habits=habits)
+        inside = block(job, part.blocks, there)
+        for many, block_of in part.chunks():
+            peaks = np.asarray(
+                peak_bytes(arch, training, many, job.seq_len, habits=habits, block=spread(saved, block_of))
+            )
+            least = int(peaks.argmin())
+            if smallest is None or peaks[least] < smallest[0]:
+                smallest = float(peaks[least]), taken(many, least)
+            fits = peaks <= limits[-1]
+            if not fits.any():
+                continue
+            fitting += int(fits.sum())
+            some, held = taken(many, fits), peaks[fits]
+            seconds = np.asarray(step(job, some, there, within=spread(inside, block_of[fits])).total)
+            for level, limit in enumerate(limits):
+                _keep(best[level], some, seconds, held <= limit, top)
     level = next((index for index, found in enumerate(best) if found), len(limits) - 1)
-    found = tuple(estimate(job, _plain(layout), there) for _, _, layout in best[level])
+    found = tuple(estimate(job, _plain(entry.layout), there) for entry in best[level])
     least_held = None if found or smallest is None else estimate(job, _plain(smallest[1]), there)
     return Found(found, least_held, level, total, fitting)
+
+
+class _Entry(NamedTuple):
+    """One of the best layouts so far."""
+
+    seconds: float
+    complexity: float
+    layout: Layout
 
 
 def complexity(layout: Layout) -> Any:
@@ -72,18 +84,25 @@ def complexity(layout: Layout) -> Any:
     return sum((number > 1) * 1.0 for number in numbers) + layout.zero / 4.0 + (layout.recompute != "none") / 8.0
 
 
-def _keep(best: list[tuple[float, float, Layout]], some: Layout, seconds: NDArray[np.float64], top: int) -> None:
+def _keep(best: list[_Entry], some: Layout, seconds: NDArray[np.float64], fits: NDArray[np.bool_], top: int) -> None:
     """Merge the fastest of a chunk into the fastest so far."""
     import numpy as np
 
-    count = min(top, len(seconds))
-    order = np.lexsort((np.broadcast_to(complexity(some), seconds.shape), seconds))[:count]
-    for index in order:
-        if np.isfinite(seconds[index]):
-            one = taken(some, int(index))
-            best.append((float(seconds[index]), float(complexity(one)), one))
-    best.sort(key=lambda item: item[:2])
+    if not fits.any():
+        return
+    worst = best[-1].seconds if len(best) == top else np.inf
+    within = np.flatnonzero(fits & (seconds <= worst))
+    if len(within) > top:
+        within = within[np.argpartition(seconds[within], top - 1)[: max(top, TIES)]]
+    for index in within.tolist():
+        one = taken(some, index)
+        best.append(_Entry(float(seconds[index]), float(complexity(one)), one))
+    best.sort(key=lambda entry: entry[:2])
     del best[top:]
+
+
+TIES = 32
+"""Of a chunk so many are looked at for ties, which go to the simpler layout."""
 
 
 def _plain(layout: Layout) -> Layout:

@@ -7,7 +7,7 @@ array. The space is built by crossing one axis after the other and dropping at o
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -86,22 +86,49 @@ def space(ground: Site, axes: Sequence[str], usual: Layout, *, domain: int) -> S
     )
 
 
-def layouts(room: Space, ground: Site) -> Iterator[Layout]:
-    """All legal layouts, in chunks of equal words; numbers are arrays."""
+class Part(NamedTuple):
+    """Legal layouts with the same words, and which of them share a block of tensor, context and expert ranks."""
+
+    layouts: Layout
+    blocks: Layout
+    """One layout for each different block."""
+    block_of: NDArray[np.intp]
+    """For each layout the index of its block."""
+
+    @property
+    def size(self) -> int:
+        """How many layouts."""
+        return len(self.block_of)
+
+    def chunks(self) -> Iterator[tuple[Layout, NDArray[np.intp]]]:
+        """Layouts and their blocks' indices, so many at once that their arrays stay in the cache."""
+        for start in range(0, self.size, CHUNK):
+            rows = slice(start, start + CHUNK)
+            yield taken(self.layouts, rows), self.block_of[rows]
+
+
+BLOCK = ("tp", "cp", "ep", "micro_batch")
+"""What makes a block: nothing inside the layers depends on another axis."""
+
+
+def parts(room: Space, ground: Site) -> Iterator[Part]:
+    """All legal layouts, words by words; numbers are arrays."""
     import numpy as np
 
     for schedule in room.schedule:
         table = _table(room, ground, schedule)
-        size = len(table["tp"])
-        if not size:
+        if not len(table["tp"]):
             continue
+        found = msgspec.structs.replace(room.fixed, schedule=schedule, recompute=room.recompute[0], **table)
+        fine = np.broadcast_to(legal(found, ground), len(table["tp"]))
+        if not fine.any():
+            continue
+        found = taken(found, fine)
+        columns = np.stack([getattr(found, name) for name in BLOCK])
+        _, first, block_of = np.unique(columns, axis=1, return_index=True, return_inverse=True)
         for recompute in room.recompute:
-            for start in range(0, size, CHUNK):
-                part = {name: column[start : start + CHUNK] for name, column in table.items()}
-                found = msgspec.structs.replace(room.fixed, schedule=schedule, recompute=recompute, **part)
-                fine = np.broadcast_to(legal(found, ground), len(part["tp"]))
-                if fine.any():
-                    yield taken(found, fine)
+            words = msgspec.structs.replace(found, recompute=recompute)
+            yield Part(words, taken(words, first), block_of.reshape(-1))
 
 
 def taken(layout: Layout, which: Any) -> Layout:
@@ -112,6 +139,13 @@ def taken(layout: Layout, which: Any) -> Layout:
         if getattr(getattr(layout, name), "ndim", 0)
     }
     return msgspec.structs.replace(layout, **fields)
+
+
+def spread(block: Any, which: Any) -> Any:
+    """What was computed for each block, for each of the layouts that `which` assigns to one."""
+    if isinstance(block, tuple):
+        return type(block)(*(spread(one, which) for one in block))
+    return block[which] if getattr(block, "ndim", 0) else block
 
 
 def _table(room: Space, ground: Site, schedule: Schedule) -> Table:

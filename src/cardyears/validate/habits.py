@@ -29,6 +29,8 @@ class Habit(msgspec.Struct, frozen=True):
     context: ContextKind = "ring"
     degrees_said: bool = False
     """Whether a large run cannot be thought of without tensor or pipeline degrees, so that a row must say them."""
+    whole_batch: bool = False
+    """Whether it runs all sequences of a device at once instead of accumulating."""
     chunk_layers: int = 0
     """Layers of one pipeline chunk where it interleaves without saying how deep; 0: it does not interleave."""
     selective: Recompute = "selective"
@@ -55,6 +57,7 @@ HABITS: Mapping[str, Habit] = {
         "full",
         "MaxText base.yml: remat_policy full, and the fsdp axis takes what is left",
         context="all-gather",
+        whole_batch=True,
         selective="selective-norms",
     ),
     "llm-foundry": Habit(3, "full", "llm-foundry's yamls: FULL_SHARD, activation checkpointing"),

@@ -34,6 +34,11 @@ class Degrees(msgspec.Struct, frozen=True):
     dp: int
 
 
+USUAL_TOKENS, USUAL_BATCH = 8_192, 524_288
+"""Tokens on one device and in one step of runs that state neither: a rate of tokens is measured where both are large
+enough to keep the device busy. Assumed."""
+
+
 def degrees(run: Measured, assume: Assume) -> Degrees:
     """Degrees that fill the devices; `Unusable` where the row's cannot."""
     habit = HABITS[run.engine]
@@ -56,11 +61,11 @@ def degrees(run: Measured, assume: Assume) -> Degrees:
 
 
 def layout(
-    run: Measured, laid: Degrees, engine: EngineRow, domain: int, precision: Precision, assume: Assume
+    run: Measured, laid: Degrees, engine: EngineRow, domain: int, precision: Precision, seq_len: int, assume: Assume
 ) -> Layout:
     """The layout of a run, with what its engine does by default. `domain` is the devices of one fast network."""
     habit = HABITS[run.engine]
-    micro_batch, accumulation = _batches(run, laid, assume)
+    micro_batch, accumulation = _batches(run, habit, laid, seq_len, assume)
     recomputed, reason = usual_recompute(run, habit)
     if reason:
         assume("recompute", recomputed, reason)
@@ -138,12 +143,21 @@ def _shard_group(run: Measured, laid: Degrees, domain: int) -> int | None:
     return None if group is None or group >= replicas or replicas % group else group
 
 
-def _batches(run: Measured, laid: Degrees, assume: Assume) -> tuple[float, float]:
+def _batches(run: Measured, habit: Habit, laid: Degrees, seq_len: int, assume: Assume) -> tuple[float, float]:
     """Sequences of one micro-batch, and micro-batches of one step."""
     if "layer-split" in run.flags and run.micro_batch is not None:
         assume("accumulation", 1, "layers are split over the devices, and one micro-batch is inside at a time")
         return _whole(run.micro_batch), 1
     micro, total, times = run.micro_batch, run.global_batch, run.accumulation
+    if micro is None and total is not None and times is None and habit.whole_batch:
+        assume("micro_batch", total / laid.dp, habit.reason)
+        return _whole(total / laid.dp), 1
+    if micro is None and total is None and times is None and run.has_speed and seq_len:
+        micro = float(max(1, USUAL_TOKENS // seq_len))
+        times = max(1, round(USUAL_BATCH / (micro * seq_len * laid.dp)))
+        assume("micro_batch", micro, "neither batch is stated: about 8,192 tokens on each device")
+        assume("accumulation", times, "neither batch is stated: about 524,288 tokens in a step")
+        return _whole(micro), times
     if micro is None and total is not None and times is not None:
         micro = total / (laid.dp * times)
     if micro is None and total is not None:

@@ -141,7 +141,7 @@ class Reader:
             shapes.as_run(arch, run),
             _training(run, engine, notes),
             seq_len,
-            layouts.layout(run, laid, engine, machine.domain, precision, notes),
+            layouts.layout(run, laid, engine, machine.domain, precision, seq_len, notes),
             machine,
             run.engine,
             tuple(notes.lines.values()),
