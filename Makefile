@@ -35,6 +35,7 @@ check: $(DEV) ## format, lint, types, import contracts, docs current
 
 bench: $(DEV) ## speed, as ratios in one run
 	$(BIN)/python bench/start.py
+	$(BIN)/python bench/search.py
 
 docs: $(DEV) ## write every page whose numbers the program computes
 	$(BIN)/python tools/docs.py

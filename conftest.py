@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -11,6 +12,11 @@ from cardyears.work import architecture
 from cardyears.work.state import RECIPES, Training
 
 pytest.register_assert_rewrite("support")
+
+
+def pytest_collection_finish() -> None:
+    """Keep thousands of collected tests out of every garbage collection."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

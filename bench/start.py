@@ -1,4 +1,4 @@
-"""How fast do the commands start, against NumPy's own import, in one run?
+"""How fast do the commands start, against NumPy's own import, and how fast are the sums, in one run?
 
 Processes are timed in turn, round after round, so that whatever else the machine does falls on all of them alike; only
 ratios of their medians have limits, and milliseconds are shown for orientation. What runs inside one process is timed
@@ -16,24 +16,29 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+
+from timing import Line, median
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / ("cardyears.exe" if os.name == "nt" else "cardyears")
 CARDYEARS = (str(SCRIPT),) if SCRIPT.exists() else (sys.executable, "-m", "cardyears")
 FOUNDING = ("check", "gpt-3.5", "--on", "RTX 4070 Ti", "--for", "1y", "--utilization", "90%")
+CLUSTER = ("check", "llama-3.1-8b", "--on", "64x H100 over 400Gb/s per gpu", "--for", "90d")
+LAYOUT = ("estimate", "gpt-3", "--on", "1024x A100-80GB", "--layout", "tp=8,pp=16,global_batch=1536")
 
 PROCESSES: Mapping[str, tuple[str, ...]] = {
     "python, bare": (sys.executable, "-c", "pass"),
     "import numpy": (sys.executable, "-c", "import numpy"),
     "import cardyears": (sys.executable, "-c", "import cardyears"),
     "check (the founding question)": (*CARDYEARS, *FOUNDING),
+    "check (64 devices)": (*CARDYEARS, *CLUSTER),
+    "estimate (one layout)": (*CARDYEARS, *LAYOUT),
     "--help": (*CARDYEARS, "--help"),
     "devices": (*CARDYEARS, "devices"),
 }
 CHECK_LIMIT = 2.0
-"""The founding answer, whole process, over a process that imports NumPy and does nothing."""
+"""The founding answer, or one layout's estimate, whole process, over a process that imports NumPy and does nothing."""
 IMPORT_LIMIT = 1.5
 """A process that imports cardyears over one that imports nothing."""
 LOAD_LIMIT_MS = 10.0
@@ -45,28 +50,16 @@ WITHOUT_NUMPY = (
 )
 
 
-class Line(NamedTuple):
-    """One row of the table: a value with its unit, and the limit that it must not pass, where it has one."""
-
-    what: str
-    value: float
-    unit: str
-    limit: float | None = None
-
-    @property
-    def broken(self) -> bool:
-        """Whether the limit is passed."""
-        return self.limit is not None and self.value > self.limit
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and answer whether all limits hold."""
     parser = argparse.ArgumentParser(description="Start-up times as ratios in one run.")
     parser.add_argument("--runs", type=int, default=15, metavar="N", help="rounds after one warm-up (default: 15)")
     runs = max(1, parser.parse_args(arguments).runs)
 
+    import sums
+
     medians = whole_processes(runs)
-    lines = [*ratios(medians), *inside_one_process(runs)]
+    lines = [*ratios(medians), *inside_one_process(runs), *sums.lines(runs)]
     loud = [f"{' '.join(words)} imports NumPy" for words in WITHOUT_NUMPY if imports_numpy(words)]
 
     print(f"Whole processes, medians of {runs} interleaved rounds")
@@ -75,9 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"  {name:<32} {seconds * 1e3:8.1f} ms   {seconds / bare:5.2f} × bare")
     print("\nRatios and times with their limits")
     for line in lines:
-        limit = "" if line.limit is None else f"   at most {line.limit:g}{'   BROKEN' if line.broken else ''}"
-        print(f"  {line.what:<44} {line.value:8.2f} {line.unit:<2}{limit}".rstrip())
-    print(f"  {'help and listings without NumPy':<44} {'no: ' + '; '.join(loud) if loud else 'yes'}")
+        print(f"  {line}".rstrip())
+    print(f"  {'help and listings without NumPy':<48} {'no: ' + '; '.join(loud) if loud else 'yes'}")
     return 1 if loud or any(line.broken for line in lines) else 0
 
 
@@ -100,6 +92,8 @@ def ratios(medians: Mapping[str, float]) -> list[Line]:
     founding = medians["check (the founding question)"]
     return [
         Line("check / import numpy", founding / numpy, "×", CHECK_LIMIT),
+        Line("check of 64 devices / import numpy", medians["check (64 devices)"] / numpy, "×"),
+        Line("estimate of one layout / import numpy", medians["estimate (one layout)"] / numpy, "×", CHECK_LIMIT),
         Line("import cardyears / bare", medians["import cardyears"] / bare, "×", IMPORT_LIMIT),
         Line("--help / import numpy", medians["--help"] / numpy, "×"),
         Line("devices / import numpy", medians["devices"] / numpy, "×"),
@@ -121,12 +115,8 @@ def inside_one_process(runs: int) -> list[Line]:
     from cardyears.ask import ask
     from cardyears.catalogue import compile as compiler
     from cardyears.catalogue.load import Catalogue, load
-    from cardyears.estimate.memory import memory
-    from cardyears.layout.layout import Layout
     from cardyears.question.question import read_question
     from cardyears.verbs.inverse import need
-    from cardyears.work.architecture import LLAMA2_7B
-    from cardyears.work.state import Training
 
     def whole_catalogue() -> None:
         catalogue = load.__wrapped__()
@@ -137,7 +127,6 @@ def inside_one_process(runs: int) -> list[Line]:
         functions.check("gpt-3.5", on="RTX 4070 Ti", duration="1y", utilization="90%").as_dict()
 
     question = read_question("gpt-3.5", on="RTX 4070 Ti", duration="1y", utilization="90%")
-    training, layout = Training("full"), Layout(recompute="full")
     on_sale = [row for row in load().accelerators.values() if row.available and row.peak_tflop_s]
     many = {
         f"card-{i}": msgspec.structs.replace(on_sale[i % len(on_sale)], name=f"Card {i}") for i in range(CANDIDATES)
@@ -150,20 +139,8 @@ def inside_one_process(runs: int) -> list[Line]:
         Line("catalogue, opened and decoded whole", median(whole_catalogue, runs) * 1e3, "ms", LOAD_LIMIT_MS),
         Line("one answer, in process", median(lambda: ask(question, load()), runs) * 1e3, "ms"),
         Line("one answer as JSON, in process", median(as_json, runs) * 1e3, "ms"),
-        Line("one estimate.memory", median(lambda: memory(LLAMA2_7B, training, layout, 2_048), 100 * runs) * 1e6, "µs"),
         Line(f"need over {CANDIDATES:,} devices", median(lambda: need(wanted, known), max(1, runs // 5)) * 1e3, "ms"),
     ]
-
-
-def median(task: Callable[[], object], times: int) -> float:
-    """Median seconds of a task, after one warm-up."""
-    task()
-    taken = []
-    for _ in range(times):
-        start = time.perf_counter()
-        task()
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from cardyears.catalogue.load import load
 from cardyears.cli.main import COMMANDS, run
 from cardyears.resolve.resolve import MEMORY_SPREAD
 from cardyears.validate.compare import compared, errors
+from cardyears.validate.families import choice, families
 from cardyears.validate.read import problems
 from cardyears.validate.runs import load_runs
 from cardyears.work.state import RECIPES
@@ -239,6 +240,7 @@ def environment() -> Environment:
     found.filters |= {name: partial(say, name) for name in QUANTITIES}
     found.globals |= {verb: partial(asked, verb) for verb in COMMANDS}
     found.globals |= {"catalogue": load(), "memory_spread": MEMORY_SPREAD, "recipes": RECIPES}
+    found.globals |= {"families": families, "choice": choice}
     found.filters["signed"] = lambda value: f"{value:+.1%}".replace("%", " %").replace("-", "−")
     found.globals |= steps()
     found.globals |= {

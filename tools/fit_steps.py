@@ -36,8 +36,8 @@ PRIORS = Path(__file__).with_name("priors.toml")
 HUBER, ROUNDS, STEP = 0.10, 12, 0.02
 WEAK, UNSURE = 0.25, 0.3
 """Weight of a run of weak quality, and of one whose batch is not stated."""
-MOST_OF_A_SOURCE = 60.0
-"""Runs of one source beyond which their weight no longer adds up."""
+MOST_OF_A_TABLE = 60.0
+"""Runs of one source, on one node or across nodes, beyond which their weight no longer adds up."""
 
 ENGINE_FIELDS = {
     "product_factor": "product_factor",
@@ -93,13 +93,15 @@ def rows_of(catalogue: Catalogue, sustained: Mapping[str, float]) -> list[Row]:
             continue
         chip = device.key if device.key in sustained else device.family if device.family in sustained else EVERY_FAMILY
         found.append(Row(problem, measured, problem.engine, chip, weight))
-    mass: Counter[str] = Counter()
+    mass: dict[tuple[str, bool], float] = {}
     for row in found:
-        mass[row.problem.measured.source] += row.weight  # type: ignore[assignment]
-    return [
-        row._replace(weight=row.weight * min(1.0, MOST_OF_A_SOURCE / mass[row.problem.measured.source]))
-        for row in found
-    ]
+        mass[_table(row)] = mass.get(_table(row), 0.0) + row.weight
+    return [row._replace(weight=row.weight * min(1.0, MOST_OF_A_TABLE / mass[_table(row)])) for row in found]
+
+
+def _table(row: Row) -> tuple[str, bool]:
+    """What shares a limited weight: a source's runs on one node, and its runs across nodes."""
+    return row.problem.measured.source, row.problem.cluster.nodes > 1
 
 
 def coefficients(priors: Mapping[str, Mapping[str, object]]) -> list[Coefficient]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cardyears.api.functions import models as models
     from cardyears.api.functions import need as need
     from cardyears.api.functions import params as params
+    from cardyears.api.functions import plan as plan
     from cardyears.api.functions import prices as prices
     from cardyears.api.functions import reconcile as reconcile
     from cardyears.api.functions import runs as runs
@@ -43,6 +44,7 @@ __all__ = [
     "models",
     "need",
     "params",
+    "plan",
     "prices",
     "reconcile",
     "runs",

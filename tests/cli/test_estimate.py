@@ -191,7 +191,7 @@ def test_the_timeline_has_a_row_for_each_stage(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("line", "about"),
     [
-        ('llama-3-8b --method full --on "4x RTX 4090"', "memory"),
+        ('llama-3-8b --method full --on "4x RTX 4090" --layout "zero=3,recompute=full,global_batch=64"', "memory"),
         ('gpt-3 --on "1024x A100-80GB" --layout "tp=8,pp=32,micro_batch=1,global_batch=128,recompute=full"', "bubble"),
         ('llama-3-8b --method lora --on "4x RTX 3090" --layout "tp=4,global_batch=64,recompute=full"', "waiting"),
         ('llama-3-8b --method lora --on H100 --layout "recompute=full,global_batch=16"', "recomputation"),
@@ -252,7 +252,7 @@ BAD = (
     (f"{SMALL} --engine ''", "unknown-name", ["engines"]),
     (f"{SMALL} --micro-batch 0", "unreadable-value", ["micro-batch", "not more than zero"]),
     (f"{SMALL} --seq-len 0", "unreadable-value", ["sequence length"]),
-    (f"{SMALL} --method sft", "unreadable-value", ["--method", "sft"]),
+    (f"{SMALL} --method rlhf", "unreadable-value", ["--method", "rlhf"]),
     (f"{SMALL} --assume pue=1.2", "contradiction", ["pue plays no part"]),
     (f"{SMALL} --assume foo=1", "unknown-name", ["foo"]),
     (f'{SMALL} --method qlora --layout "tp=2"', "contradiction", ["tp = 2", "QLoRA", "bitsandbytes"]),

@@ -18,10 +18,10 @@ import click
 import pytest
 
 import cardyears
-from cardyears.cli.main import COMMANDS, run
+from cardyears.cli.main import COMMANDS
 from cardyears.cli.main import cardyears as program
+from support.asking import FOUNDING, answered, invoke
 
-FOUNDING = 'check gpt-3.5 --on "RTX 4070 Ti" --for 1y --utilization 90%'
 PAGES = (
     FOUNDING,
     f"{FOUNDING} --explain --sources",
@@ -46,21 +46,6 @@ PAGES = (
 )
 WIDTHS = (40, 60, 80, 200)
 WIDEST = 110
-
-
-@pytest.fixture(autouse=True)
-def _same_for_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("CARDYEARS_LANG", "CARDYEARS_DEBUG", "COLUMNS", "NO_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-
-
-def answered(capsys: pytest.CaptureFixture[str], line: str) -> str:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as left:
-        run(shlex.split(line))
-    out, err = capsys.readouterr()
-    assert (left.value.code, err) == (0, "")
-    return out
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -89,8 +74,8 @@ def squeezed(text: str) -> str:
 
 
 @pytest.mark.parametrize("line", [*PAGES, "sources", "prices", "--help", "check --help", "--version"])
-def test_a_pipe_gets_no_escape_codes(capsys: pytest.CaptureFixture[str], line: str) -> None:
-    out = answered(capsys, line)
+def test_a_pipe_gets_no_escape_codes(line: str) -> None:
+    out = answered(line)
     assert out
     assert "\x1b" not in out
     assert out.endswith("\n")
@@ -139,34 +124,26 @@ def _read_all(descriptor: int) -> bytes:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("line", PAGES)
-def test_no_line_is_wider_than_the_terminal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, line: str, width: int
-) -> None:
-    monkeypatch.setenv("COLUMNS", str(width))
-    wide = [one for one in answered(capsys, line).splitlines() if columns(one) > min(width, WIDEST)]
+def test_no_line_is_wider_than_the_terminal(line: str, width: int) -> None:
+    wide = [one for one in answered(line, columns=str(width)).splitlines() if columns(one) > min(width, WIDEST)]
     assert not wide
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("line", [line for line in PAGES if line.startswith(("check", "instead", "need", "audit"))])
-def test_no_verdict_is_lost_at_any_width(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, line: str, width: int
-) -> None:
-    def verdicts() -> Counter[str]:
-        return Counter(re.findall(r"\b(yes|probably|unlikely|no|unknown)\b", answered(capsys, line), re.IGNORECASE))
+def test_no_verdict_is_lost_at_any_width(line: str, width: int) -> None:
+    def verdicts(width: int) -> Counter[str]:
+        page = answered(line, columns=str(width))
+        return Counter(re.findall(r"\b(yes|probably|unlikely|no|unknown)\b", page, re.IGNORECASE))
 
-    monkeypatch.setenv("COLUMNS", "110")
-    whole = verdicts()
-    monkeypatch.setenv("COLUMNS", str(width))
-    assert verdicts() == whole
+    assert verdicts(width) == verdicts(WIDEST)
 
 
 @pytest.mark.parametrize("columns_said", ["0", "-5", "many", "", "99999999999"])
-def test_a_width_that_is_none_is_ignored(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns_said: str
-) -> None:
-    monkeypatch.setenv("COLUMNS", columns_said)
-    assert max(columns(one) for one in answered(capsys, "check gpt2 --on 4090").splitlines()) <= WIDEST
+def test_a_width_that_is_none_is_ignored(columns_said: str) -> None:
+    found = invoke("check", "gpt2", "--on", "4090", COLUMNS=columns_said)
+    assert (found.code, found.err) == (0, "")
+    assert max(columns(one) for one in found.out.splitlines()) <= WIDEST
 
 
 # Encoding.
@@ -243,11 +220,9 @@ def test_a_closed_pipe_is_no_fault_of_ours() -> None:
 @pytest.mark.parametrize(
     "line", [FOUNDING, 'check llama-2-7b --method lora --on "RTX 3090"', "check 1.3B --on H100", "check gpt2 --on 12GB"]
 )
-def test_explain_lists_every_equation_and_every_assumption_with_its_source(
-    capsys: pytest.CaptureFixture[str], line: str
-) -> None:
-    found = json.loads(answered(capsys, f"{line} --json"))
-    page = squeezed(answered(capsys, f"{line} --explain"))
+def test_explain_lists_every_equation_and_every_assumption_with_its_source(line: str) -> None:
+    found = json.loads(answered(f"{line} --json"))
+    page = squeezed(answered(f"{line} --explain"))
     assert found["equations"]
     for name, equation in found["equations"].items():
         assert squeezed(name + equation) in page
@@ -258,17 +233,17 @@ def test_explain_lists_every_equation_and_every_assumption_with_its_source(
 
 
 @pytest.mark.parametrize("line", ["flops gpt-3", "need gpt2", 'instead --on "RTX 4070 Ti"'])
-def test_explain_lists_the_assumptions_of_every_command(capsys: pytest.CaptureFixture[str], line: str) -> None:
-    found = json.loads(answered(capsys, f"{line} --json"))
-    page = squeezed(answered(capsys, f"{line} --explain"))
+def test_explain_lists_the_assumptions_of_every_command(line: str) -> None:
+    found = json.loads(answered(f"{line} --json"))
+    page = squeezed(answered(f"{line} --explain"))
     assert found["assumptions"]
     for one in found["assumptions"]:
         assert squeezed(one["reason"]) in page
 
 
-def test_sources_prints_titles(capsys: pytest.CaptureFixture[str]) -> None:
-    found = json.loads(answered(capsys, f"{FOUNDING} --json"))
-    without, page = (squeezed(answered(capsys, f"{FOUNDING}{option}")) for option in ("", " --sources"))
+def test_sources_prints_titles() -> None:
+    found = json.loads(answered(f"{FOUNDING} --json"))
+    without, page = (squeezed(answered(f"{FOUNDING}{option}")) for option in ("", " --sources"))
     assert found["sources"]
     for one in found["sources"]:
         assert one["key"] in without
@@ -288,8 +263,8 @@ def test_sources_prints_titles(capsys: pytest.CaptureFixture[str]) -> None:
         "devices rtx-4070-ti",
     ],
 )
-def test_sources_prints_titles_with_every_command(capsys: pytest.CaptureFixture[str], line: str) -> None:
-    page = answered(capsys, f"{line} --sources")
+def test_sources_prints_titles_with_every_command(line: str) -> None:
+    page = answered(f"{line} --sources")
     known = {row["key"]: row["title"] for row in cardyears.sources().rows}
     named = [key for key in known if re.search(rf"^  {re.escape(key)}  ", page, re.MULTILINE)]
     assert named
@@ -313,17 +288,16 @@ def _examples() -> list[str]:
 
 
 @pytest.mark.parametrize("line", _examples())
-def test_every_example_in_the_help_runs(capsys: pytest.CaptureFixture[str], line: str) -> None:
-    assert answered(capsys, line)
+def test_every_example_in_the_help_runs(line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)  # some write a chart
+    assert answered(line)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_a_help_page_with_its_examples_on_lines_of_their_own(
-    capsys: pytest.CaptureFixture[str], name: str
-) -> None:
-    assert squeezed(name + COMMANDS[name][1]) in squeezed(answered(capsys, "--help"))
-    page = answered(capsys, f"{name} --help")
-    assert page == answered(capsys, f"{name} -h")
+def test_every_command_has_a_help_page_with_its_examples_on_lines_of_their_own(name: str) -> None:
+    assert squeezed(name + COMMANDS[name][1]) in squeezed(answered("--help"))
+    page = answered(f"{name} --help")
+    assert page == answered(f"{name} -h")
     command = program.get_command(click.Context(program), name)
     assert command is not None
     assert command.epilog is not None
@@ -342,16 +316,16 @@ def test_every_command_takes_the_common_options() -> None:
         assert name == "completion" or common <= options
 
 
-def test_version_is_the_version_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_is_the_version_of_the_project() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert answered(capsys, "--version") == f"cardyears {project['version']}\n"
+    assert answered("--version") == f"cardyears {project['version']}\n"
 
 
 @pytest.mark.parametrize(
     ("shell", "says"), [("bash", "complete -o nosort"), ("zsh", "#compdef cardyears"), ("fish", "complete ")]
 )
-def test_completion_prints_the_script_of_a_shell(capsys: pytest.CaptureFixture[str], shell: str, says: str) -> None:
-    script = answered(capsys, f"completion {shell}")
+def test_completion_prints_the_script_of_a_shell(shell: str, says: str) -> None:
+    script = answered(f"completion {shell}")
     assert says in script
     assert "_CARDYEARS_COMPLETE" in script
     if found := shutil.which(shell):
@@ -375,22 +349,20 @@ COMPLETIONS = (
 )
 
 
+def completed(shell: str, line: str, place: str) -> str:
+    """What the script of a shell gets for the word in this place of a line."""
+    found = invoke(_CARDYEARS_COMPLETE=f"{shell}_complete", COMP_WORDS=line, COMP_CWORD=place)
+    assert (found.code, found.err) == (0, "")
+    return found.out
+
+
 @pytest.mark.parametrize(("line", "offered"), COMPLETIONS, ids=[line for line, _ in COMPLETIONS])
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_offers_names_of_the_catalogue(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, shell: str, line: str, offered: str
-) -> None:
+def test_completion_offers_names_of_the_catalogue(shell: str, line: str, offered: str) -> None:
     last = len(shlex.split(line)) - 1
-    monkeypatch.setenv("_CARDYEARS_COMPLETE", f"{shell}_complete")
-    monkeypatch.setenv("COMP_WORDS", line)
-    monkeypatch.setenv("COMP_CWORD", shlex.split(line)[-1] if shell == "fish" else str(last))
-    assert offered in re.split(r"[\s,]+", answered(capsys, ""))
+    place = shlex.split(line)[-1] if shell == "fish" else str(last)
+    assert offered in re.split(r"[\s,]+", completed(shell, line, place))
 
 
-def test_completion_offers_a_device_by_its_name(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("_CARDYEARS_COMPLETE", "bash_complete")
-    monkeypatch.setenv("COMP_WORDS", "cardyears check gpt2 --on 'RTX 407")
-    monkeypatch.setenv("COMP_CWORD", "4")
-    assert "4070" in answered(capsys, "")
+def test_completion_offers_a_device_by_its_name() -> None:
+    assert "4070" in completed("bash", "cardyears check gpt2 --on 'RTX 407", "4")

@@ -67,7 +67,7 @@ def _ideal(
         cluster=Cluster(device, devices, per_node, wire, far),
         silicon=Silicon(family="ideal", products=lossless, attention_share=1.0, bandwidth_share=1.0),
         engine=msgspec.structs.replace(usual, **{**FREE, **costs}),
-        host=Host(link=1e10, memory=2e10, disk=5e9),
+        host=Host(link=1e10, memory=2e10, capacity=1e11, disk=5e9),
         document=document,
         usable_bytes=usable_bytes,
     )

@@ -108,10 +108,17 @@ def test_experts_are_dealt_out_and_sharded_over_their_own_replicas() -> None:
 
 
 def test_dualpipe_holds_the_weights_of_two_stages() -> None:
-    # DeepSeek-V3, table 3: parameters twice; the rest once.
+    # DeepSeek-V3, table 3: parameters twice, and so their gradients; moments once.
     plain, dual = (held(LLAMA3_8B, Layout(pp=4, accumulation=64, schedule=word)) for word in ("1f1b", "dualpipe"))
     assert dual["weights"] == pytest.approx(2 * plain["weights"], rel=1e-5)  # but for the final norm
-    assert dual["gradients"] == pytest.approx(plain["gradients"], rel=1e-5)
+    assert dual["gradients"] == pytest.approx(2 * plain["gradients"], rel=1e-5)
+    assert dual["optimizer"] == pytest.approx(plain["optimizer"], rel=1e-5)
+
+
+def test_a_pipeline_keeps_gradients_whole_under_zero_2() -> None:
+    # They are scattered once, after the last micro-batch, as under ZeRO 1.
+    one, two = (held(LLAMA3_8B, Layout(pp=4, dp=8, accumulation=64, zero=zero)) for zero in (1, 2))
+    assert two["gradients"] == one["gradients"]
 
 
 def test_offload_leaves_gradients_and_what_computes() -> None:

@@ -169,9 +169,46 @@ def test_tensor_ranks_divide_keys_and_values_until_there_is_one_head_each(ideal:
 
 
 def test_heads_are_exchanged_for_tokens(ideal: Any) -> None:
-    # Queries and outputs 4,096 each, keys and values 1,024 each, of a quarter of the tokens: 3/4 of it leaves.
+    # Queries and outputs 4,096 each, keys and values 1,024 each, of a quarter of the tokens: 3/4 of it leaves, forward
+    # and, as gradients, backward.
     found = run(ideal(LLAMA3_8B), cp=4, context_kind="ulysses").time["context_traffic"]
-    assert found * INSIDE == pytest.approx(3 * 32 * 3 / 4 * TOKENS / 4 * 2 * (2 * 4_096 + 2 * 1_024), rel=1e-12)
+    assert found * INSIDE == pytest.approx(2 * 32 * 3 / 4 * TOKENS / 4 * 2 * (2 * 4_096 + 2 * 1_024), rel=1e-12)
+
+
+def test_ulysses_deals_out_the_causal_square_evenly_whatever_the_order(ideal: Any) -> None:
+    job = ideal(LLAMA3_8B)
+    even, uneven = (
+        run(job, cp=4, context_kind="ulysses", balanced=word).time["attention_core"] for word in (True, False)
+    )
+    assert even == uneven
+    ring = run(job, cp=4, context_kind="ring", balanced=False).time["attention_core"]
+    assert ring == pytest.approx(even * (2 - 1 / 4), rel=1e-12)
+
+
+@pytest.mark.parametrize("overlap", [True, False])
+@pytest.mark.parametrize(("pp", "accumulation"), [(1, 4), (4, 4), (4, 32)])
+def test_sharding_the_weights_never_saves_traffic(ideal: Any, pp: int, accumulation: int, *, overlap: bool) -> None:
+    job = ideal(LLAMA2_7B, per_node=1)
+    one, three = (
+        estimate(job, Layout(dp=8, pp=pp, accumulation=accumulation, zero=zero, overlap=overlap)).time["data_traffic"]
+        for zero in (1, 3)
+    )
+    assert three >= one
+
+
+def test_dualpipe_hides_the_experts_traffic_behind_the_other_micro_batch(ideal: Any) -> None:
+    job = ideal(MIXTURE, per_node=1)
+    plain, dual = (
+        run(job, pp=2, dp=8, ep=8, accumulation=8, schedule=word).time["expert_traffic"]
+        for word in ("1f1b", "dualpipe")
+    )
+    assert dual < plain
+
+
+def test_a_pipeline_that_leaves_a_node_anywhere_waits_for_the_network(ideal: Any) -> None:
+    # 4 ranks a stage in nodes of 8: the first two stages are neighbours, the second and third are not.
+    who = mesh(Layout(tp=4, pp=4), 8.0)
+    assert who.next_stage == 1.0
 
 
 def test_a_ring_hides_behind_attention(ideal: Any) -> None:
@@ -204,9 +241,7 @@ def test_each_micro_batch_is_handed_on_and_its_gradient_back(ideal: Any, tp: int
 def test_ranks_without_sequence_parallelism_gather_what_the_others_took_over(ideal: Any) -> None:
     # Scatter-gather: besides the part over the network, 3/4 of t·h·2B come from the neighbours inside the node.
     there = ideal(LLAMA3_8B, per_node=4)
-    split, whole = (
-        run(there, tp=4, pp=4, sp=sp, accumulation=8).time["pipeline_traffic"] for sp in (True, False)
-    )
+    split, whole = (run(there, tp=4, pp=4, sp=sp, accumulation=8).time["pipeline_traffic"] for sp in (True, False))
     assert whole - split == pytest.approx(2 * 11 * 3 / 4 * TOKENS * 4_096 * 2 / INSIDE, rel=1e-9)
 
 

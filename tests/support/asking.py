@@ -11,6 +11,8 @@ import io
 import json
 import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
@@ -72,3 +74,30 @@ def _no_constant(word: str) -> None:
 def on_one_line(text: str) -> str:
     """A text on one line, its spaces single."""
     return " ".join(text.split())
+
+
+def process(*words: str | bytes, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    """A command line in a process of its own, its streams as bytes."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("CARDYEARS_")} | variables
+    return subprocess.run([sys.executable, "-m", "cardyears", *words], capture_output=True, check=False, env=env)
+
+
+def refused(*words: str) -> tuple[str, str]:
+    """The code and the sentence of a refusal, once text and JSON are shown to be in order and to agree."""
+    text = invoke(*words)
+    assert text.code == 2, text
+    assert text.out == ""
+    assert text.err.startswith("cardyears: ")
+    assert text.err.endswith("\n")
+    assert text.err.count("\n") == 1
+    assert "Traceback" not in text.err
+
+    data = invoke(*words[:1], "--json", *words[1:])
+    assert (data.code, data.err) == (2, "")
+    found = json.loads(data.out)
+    assert list(found) == ["error"]
+    assert list(found["error"]) == ["code", "message", "remedy"]
+    assert all(isinstance(part, str) and part for part in found["error"].values())
+    sentence = f"{found['error']['message']} {found['error']['remedy']}"
+    assert " ".join(sentence.split()) == text.err.removeprefix("cardyears: ").rstrip("\n")
+    return found["error"]["code"], sentence

@@ -81,7 +81,12 @@ def test_bloom_in_production(read: Any) -> None:
     assert (layout.tp, layout.pp, layout.dp, layout.zero, layout.global_batch) == (4, 12, 8, 1, 2_048)
     assert (layout.sp, layout.kernel, layout.recompute, layout.dropout) == (False, "eager", "full", True)
     assert total_parameters(one.architecture) == pytest.approx(176.2e9, rel=1e-3)
-    assert (one.step_s, one.training.recipe.key, one.scores_speed, one.scores_memory) == (105.2, "adamw", True, False)
+    assert (one.step_s, one.training.recipe.key, one.scores_speed, one.scores_memory) == (
+        105.2,
+        "adamw-deepspeed",
+        True,
+        False,
+    )
 
 
 def test_bigscience_keeps_gradients_in_fp32_with_its_bf16_optimizer(read: Any) -> None:
@@ -90,7 +95,7 @@ def test_bigscience_keeps_gradients_in_fp32_with_its_bf16_optimizer(read: Any) -
         for one in read[0].values()
         if one.measured.source.startswith("bigscience-tr11")
     )
-    assert recipes == {("adamw", False): 91, ("adamw-fp32-gradients", True): 19}
+    assert recipes == {("adamw-deepspeed", False): 91, ("adamw-fp32-gradients", True): 19}
 
 
 def test_llm_foundry_is_fsdp(read: Any) -> None:

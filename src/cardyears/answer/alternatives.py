@@ -18,7 +18,7 @@ from cardyears.case import Candidate, Case, Method, Workload
 from cardyears.estimate import campaign
 from cardyears.laws.batch import FINETUNE_SEQUENCES, best_batch
 from cardyears.work.flops import finetune_flop, model_flop
-from cardyears.work.params import active_lora_parameters, total_parameters
+from cardyears.work.params import total_parameters
 from cardyears.work.state import RECIPES, Recipe, Training
 
 PER_METHOD = 2
@@ -147,7 +147,7 @@ def workload(candidate: Candidate, training: Training, tokens: float, seq_len: i
     """What training a known shape on so many tokens amounts to."""
     arch = candidate.architecture
     per_token = (
-        finetune_flop(arch, seq_len, active_lora_parameters(arch, training.rank))
+        finetune_flop(arch, seq_len, training.active_adapter_parameters(arch))
         if training.adapters
         else model_flop(arch, seq_len)
     )

@@ -8,8 +8,10 @@ import msgspec
 
 from cardyears.answer.alternatives import Alternative, alternatives
 from cardyears.answer.claims import ClaimAudit, audit
-from cardyears.answer.judgement import Judgement, judge
+from cardyears.answer.judgement import Judgement, settled
+from cardyears.answer.judgement import judged as judged_case
 from cardyears.answer.ladder import Rung, ladder
+from cardyears.answer.links import linked
 from cardyears.answer.sensitivity import Lever, levers
 from cardyears.answer.verdict import Verdict
 from cardyears.base.interval import Interval
@@ -67,7 +69,9 @@ class Answer(msgspec.Struct, frozen=True):
 
 def answer(case: Case) -> Answer:
     """The whole answer to a case."""
-    judged = judge(case, links=True)
+    found = linked(case)
+    case = settled(case, found)
+    judged = judged_case(case, found)
     return Answer(
         case=case,
         judgement=judged,
@@ -107,6 +111,9 @@ def _no(case: Case, judged: Judgement, words: Mapping[str, Value]) -> Text:
         return Text("No: training {model} this way takes {need:bytes} of memory where {have:bytes} are there.", **words)
     if too_slow:
         return Text("No: in {time:duration} {machine} can do {share:percent} of the computation for {model}.", **words)
+    if judged.verdicts.connected_enough.verdict is Verdict.NO:
+        why = judged.verdicts.connected_enough.why
+        return Text("No: {machine} are not connected well enough for {model}: {why}.", why=why, **words)
     return Text("No: training {model} costs too much: {why}.", why=judged.verdicts.fast_enough.why, **words)
 
 

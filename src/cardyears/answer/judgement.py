@@ -8,12 +8,12 @@ from __future__ import annotations
 import msgspec
 
 from cardyears.answer.links import Linked, linked
-from cardyears.answer.verdict import Finding, Verdict, Verdicts, within, worst
+from cardyears.answer.verdict import Finding, Verdict, Verdicts, best, within, worst
 from cardyears.base.interval import Interval
 from cardyears.base.ledger import Ledger
 from cardyears.base.text import Text, Value
 from cardyears.base.units import HOUR
-from cardyears.case import Case
+from cardyears.case import Assumption, Case
 from cardyears.estimate import campaign
 from cardyears.estimate.fit import fit
 from cardyears.estimate.memory import CONTEXT_BYTES, state_only
@@ -51,15 +51,52 @@ class Judgement(msgspec.Struct, frozen=True):
     """The best layout, where several devices were looked at."""
 
 
+def settled(case: Case, found: Linked | None) -> Case:
+    """The case with the share of peak that the best layout attains, in place of what a few devices side by side do.
+
+    A share that the person states, or one of a peak that the ledger does not know, is taken as it is.
+    """
+    rate = case.rate
+    if found is None or rate is None or rate.stated or rate.dtype != rate.training_dtype:
+        return case
+    reason = Text(
+        "by the time ledger of the best layout on {devices:integer} devices: {layout}",
+        devices=found.devices,
+        layout=layout_words(found.estimate.layout),
+    )
+    kept = tuple(one for one in case.assumptions if one.key != "mfu")
+    share = Assumption("mfu", found.mfu.mid, "", "derived", "measured-runs", reason, "percent")
+    rate = msgspec.structs.replace(rate, share=found.mfu, measured_share=found.mfu)
+    return msgspec.structs.replace(case, rate=rate, assumptions=(*kept, share))
+
+
+def layout_words(layout: Layout) -> str:
+    """The degrees of a layout that are not 1, as `--layout` reads them."""
+    named = {
+        "tp": layout.tp, "pp": layout.pp, "virtual_stages": layout.virtual_stages, "cp": layout.cp, "ep": layout.ep,
+        "etp": layout.etp, "dp": layout.dp,
+    }  # fmt: skip
+    parts = [f"{name}={value:.0f}" for name, value in named.items() if value != 1]
+    parts += [f"zero={layout.zero:.0f}"] * bool(layout.dp * layout.cp > 1)
+    parts += [f"schedule={layout.schedule}"] * (layout.schedule not in ("1f1b", "interleaved"))
+    parts += [f"micro_batch={layout.micro_batch:.0f}", f"recompute={layout.recompute}"]
+    return ", ".join(parts)
+
+
 def judge(case: Case, *, links: bool = False) -> Judgement:
     """All numbers and findings of a case.
 
     With `links` several devices get the best of all layouts; without, plain replicas (which is much less work, and
     enough to see what cannot be).
     """
-    found = linked(case) if links else None
+    return judged(case, linked(case) if links else None, asked=links)
+
+
+def judged(case: Case, found: Linked | None, *, asked: bool = True) -> Judgement:
+    """All numbers and findings of a case whose layout was looked for."""
+    case = settled(case, found)
     memory = peak_memory(case) if found is None else linked_memory(case, found)
-    rate = attained(case, found)
+    rate = attained(case)
     flop = case.workload.flop
     time = None if rate is None else campaign.training_time(flop, rate, useful_devices(case, found))
     available = None if rate is None else campaign.available_flop(rate, useful_devices(case, found), case.seconds)
@@ -67,7 +104,9 @@ def judge(case: Case, *, links: bool = False) -> Judgement:
     lines = None if time is None else cost_lines(case, time.mid)
     cost = None if time is None else total_cost(case, time)
     return Judgement(
-        verdicts=Verdicts(_fits(memory), _fast_enough(case, time, cost), _connected_enough(case, found, asked=links)),
+        verdicts=Verdicts(
+            _fits(memory), _fast_enough(case, time, cost), _connected_enough(case, found, time, asked=asked)
+        ),
         memory=memory,
         rate=rate,
         time=time,
@@ -91,16 +130,10 @@ def useful_devices(case: Case, found: Linked | None = None) -> float:
     return min(float(case.cluster.count), max(1.0, work.tokens / work.seq_len / campaign.LEAST_STEPS))
 
 
-def attained(case: Case, found: Linked | None = None) -> Interval | None:
-    """Model FLOP/s of one device: peak · share · duty, and of that what links and neighbours leave it.
-
-    The measured share is that of a few devices next to each other; a share that the person states is taken as it is.
-    """
+def attained(case: Case) -> Interval | None:
+    """Model FLOP/s of one device: peak · share · duty."""
     rate = case.rate
-    if rate is None:
-        return None
-    alone = campaign.attained_rate(rate.peak, rate.share, rate.duty)
-    return alone if found is None or rate.stated else alone * found.computing
+    return None if rate is None else campaign.attained_rate(rate.peak, rate.share, rate.duty)
 
 
 def linked_memory(case: Case, found: Linked) -> Memory:
@@ -186,12 +219,12 @@ def _fits(memory: Memory | None) -> Finding:
         return Finding(Verdict.UNKNOWN, Text("no published reading of this model has a shape"))
     verdict = within(memory.required, memory.available)
     words: dict[str, Value] = {"need": memory.required, "have": memory.available}
-    if memory.layout.dp > 1:
+    if memory.layout.devices > 1:
         return Finding(
             verdict,
             Text(
-                "{need:bytes} needed on each device, {have:bytes} there (ZeRO stage {zero:integer})",
-                zero=memory.layout.zero,
+                "{need:bytes} needed on each device, {have:bytes} there ({layout})",
+                layout=layout_words(memory.layout),
                 **words,
             ),
         )
@@ -222,11 +255,16 @@ def _fast_enough(case: Case, time: Interval | None, cost: Interval | None) -> Fi
     return worse
 
 
-def _connected_enough(case: Case, found: Linked | None, *, asked: bool) -> Finding:
+def _connected_enough(case: Case, found: Linked | None, time: Interval | None, *, asked: bool) -> Finding:
+    """Links are enough where devices compute longer than they wait, or where waiting leaves the work in time."""
     if case.cluster.count == 1:
         return Finding(Verdict.YES, Text("one device needs no link"))
     if found is not None:
-        return found.connected
+        in_time = Verdict.NO if time is None else within(time, case.seconds)
+        if best(found.connected.verdict, in_time) is found.connected.verdict:
+            return found.connected
+        why = Text("{why}, and there is time for it", why=found.connected.why)
+        return Finding(in_time, why)
     count = case.cluster.count
     if not asked:
         return Finding(

@@ -22,8 +22,14 @@ from cardyears.search.space import space
 
 TRAFFIC_SPREAD = Interval(0.5, 1.0, 2.0)
 """Traffic that is measured over predicted: exposure and congestion are the least certain part of a step. Assumed."""
+NEAR_BATCH = 0.1
+"""A power of two this near is what a rounded figure meant: 16M tokens of 8,192 are 2,048 sequences and not 1,953."""
 _BATCH_GRAIN = 8
 """A batch is rounded to a power of two that is at most this part of it, so that many degrees divide it."""
+
+
+STEP_SPREAD = Interval(0.72, 1.0, 1.38)
+"""Measured over predicted step time where engine and layout are assumed. Source: measured-runs."""
 
 
 class Linked(msgspec.Struct, frozen=True):
@@ -33,8 +39,8 @@ class Linked(msgspec.Struct, frozen=True):
     devices: int
     """Devices that the layout uses: all, or as many as the batch and the model can be divided over."""
     fits: bool
-    computing: float
-    """Share of the step that devices compute: neither wait for links nor for each other."""
+    mfu: Interval
+    """Share of the training peak that the step-time ledger gives."""
     connected: Finding
 
 
@@ -48,11 +54,8 @@ def linked(case: Case) -> Linked | None:
         return None
     estimate = found.best[0] if found.best else found.smallest
     assert estimate is not None
-    waiting = float(estimate.waiting)
-    idle = waiting + sum(
-        float(estimate.time[name] / estimate.step_s) for name in ("bubble", "stage_imbalance", "stragglers")
-    )
-    return Linked(estimate, devices, bool(found.best), 1.0 - idle, connected(estimate, TRAFFIC_SPREAD))
+    mfu = STEP_SPREAD.inverse() * float(estimate.mfu)
+    return Linked(estimate, devices, bool(found.best), mfu, connected(estimate, TRAFFIC_SPREAD))
 
 
 def connected(estimate: Estimate, spread: Interval) -> Finding:
@@ -72,7 +75,7 @@ def _found(case: Case, job: Job) -> tuple[Found | None, int]:
     )  # fmt: skip
     while count >= 1:
         ground = _ground(case, job, count)
-        room = space(ground, job.engine.axes, usual, domain=case.cluster.domain)
+        room = space(ground, job.engine.axes, usual, domain=case.cluster.domain, brief=True)
         if case.micro_batch is not None:
             room = msgspec.structs.replace(room, micro_batch=(case.micro_batch,))
         found = search(job, room, ground, limits)
@@ -98,6 +101,9 @@ def workable_batch(batch: int, devices: int) -> int:
     >>> workable_batch(1_562, 1_024), workable_batch(2_048, 24)
     (1536, 2304)
     """
+    near = 2 ** round(math.log2(batch))
+    if devices & (devices - 1) == 0 and abs(near / batch - 1) <= NEAR_BATCH:
+        return int(near)
     grain = 2 ** math.floor(math.log2(max(1, batch / _BATCH_GRAIN)))
     odd = devices
     while odd % 2 == 0:

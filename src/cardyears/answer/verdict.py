@@ -65,6 +65,15 @@ def worst(*verdicts: Verdict) -> Verdict:
     return min(verdicts, key=_WORST_FIRST.index)
 
 
+def best(*verdicts: Verdict) -> Verdict:
+    """The best of several.
+
+    >>> best(Verdict.NO, Verdict.PROBABLY)
+    <Verdict.PROBABLY: 'probably'>
+    """
+    return max(verdicts, key=_WORST_FIRST.index)
+
+
 def within(needed: Interval, limit: float) -> Verdict:
     """Whether a quantity stays within a limit.
 

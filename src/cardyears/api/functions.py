@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msgspec import structs
 
 from cardyears.api import convert, estimates, results
+from cardyears.api.plans import Plan
+from cardyears.api.plans import plan as made
 from cardyears.ask import ask
 from cardyears.base.units import HOUR
 from cardyears.catalogue.load import Catalogue, load
@@ -16,8 +18,10 @@ from cardyears.question.question import read_question
 from cardyears.question.read import read_bytes, read_count, read_duration, read_usd, read_whole
 from cardyears.verbs import audit as audits
 from cardyears.verbs import count, inverse, listing
+from cardyears.verbs import plan as plans
 from cardyears.verbs import reconcile as reconciles
 from cardyears.verbs.estimate import advised, estimate_layout
+from cardyears.verbs.plan import SHOWN
 
 
 def _catalogue(path: str | Path | None) -> Catalogue:
@@ -122,6 +126,59 @@ def estimate(
     )
     known = _catalogue(catalogue)
     return estimates.estimate(advised(estimate_layout(question, known)), known)
+
+
+def plan(
+    model: str,
+    *,
+    on: str,
+    global_batch: str | int | None = None,
+    objective: str = "time",
+    top: str | int = SHOWN,
+    open_axes: Sequence[str] = (),
+    prune: bool = True,
+    duration: str | float | None = None,
+    tokens: str | float | None = None,
+    seq_len: str | int | None = None,
+    method: str = "pretrain",
+    precision: str | None = None,
+    engine: str | None = None,
+    micro_batch: str | int | None = None,
+    depth: str | int | None = None,
+    width: str | int | None = None,
+    heads: str | int | None = None,
+    experts: str | int | None = None,
+    assume: Mapping[str, str] | None = None,
+    catalogue: str | Path | None = None,
+) -> Plan:
+    """The best of all legal layouts, those that come next with the line by which each lost, and the obvious ones.
+
+    >>> found = plan("llama-2-7b", on="16x A100-80GB", global_batch=128, seq_len=4096)
+    >>> found.legal == found.searched + found.pruned, found.best["fits"]
+    (True, 'yes')
+    """
+    question = read_question(
+        model,
+        on=on,
+        duration=duration,
+        tokens=tokens,
+        seq_len=seq_len,
+        method=method,
+        precision=precision,
+        engine=engine,
+        micro_batch=micro_batch,
+        build={"depth": depth, "width": width, "heads": heads, "experts": experts},
+        assume=assume,
+    )
+    wish = plans.read_wish(
+        objective,
+        None if global_batch is None else read_whole(global_batch, "global batch"),
+        read_whole(top, "number of layouts"),
+        open_axes,
+        prune=prune,
+    )
+    known = _catalogue(catalogue)
+    return made(plans.plan(question, known, wish), known)
 
 
 def params(

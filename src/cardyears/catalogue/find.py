@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 import msgspec
@@ -21,6 +22,8 @@ from cardyears.base.text import Text
 LONGEST = 200
 SHORTEST = 2
 """Letters and digits of the shortest query that may be a part of a name: "5" means nothing, "T4" does."""
+REMEMBERED = 64
+"""Names whose rows are not looked for again: `need` asks for the same model some thousand times."""
 LISTED = frozenset({"models", "devices", "runs", "prices", "sources"})
 """What has a command of its own that lists it."""
 
@@ -75,8 +78,25 @@ def find(query: str, rows: Mapping[str, Named], what: str) -> Match:
 
     Raises `AmbiguousName` with the candidates, or `UnknownName` with the nearest names.
     """
-    if query in rows:
-        return Match(query)
+    return Match(query) if query in rows else _match(query, _Rows(rows), what)
+
+
+class _Rows:
+    """Rows as the key of a cache: equal only to themselves, and kept as long as the cache holds them."""
+
+    def __init__(self, rows: Mapping[str, Named]) -> None:
+        self.rows = rows
+
+    def __hash__(self) -> int:
+        return id(self.rows)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Rows) and self.rows is other.rows
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _match(query: str, among: _Rows, what: str) -> Match:
+    rows = among.rows
     words = _words(query) if len(query) <= LONGEST else []
     if not words:
         raise UnknownName(

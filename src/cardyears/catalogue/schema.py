@@ -316,7 +316,9 @@ class SustainedRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     """What a family of accelerators keeps of its single kernels' rates through whole training steps."""
 
     products: Figure
+    """Rate of matrix products in steps over the same products alone."""
     attention: Figure
+    """The same of the fused attention kernel."""
     runs: int
     """Measured runs that it was fitted on; 0: the middle of the others."""
 

@@ -19,6 +19,7 @@ from cardyears.cli.output import put, put_error
 COMMANDS = {
     "check": ("check", "Does this hardware train that model in this time?"),
     "estimate": ("estimate", "What does one layout give: step time, speed and memory, line by line?"),
+    "plan": ("plan", "Which is the best layout of all legal ones, and what comes next?"),
     "instead": ("instead", "What could this hardware train or fine-tune instead?"),
     "need": ("need", "What would it take to train a model?"),
     "params": ("params", "How many parameters has a model, part by part?"),

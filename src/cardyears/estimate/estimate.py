@@ -13,7 +13,6 @@ from cardyears.estimate.passes import again_share
 from cardyears.estimate.step import EVERY_SECOND, Setting, setting, step
 from cardyears.layout.layout import Layout
 from cardyears.work.flops import attention_core_flop, finetune_flop, head_flop, model_flop
-from cardyears.work.params import active_lora_parameters
 
 if TYPE_CHECKING:
     from cardyears.base.units import Flop, Scalar
@@ -105,7 +104,7 @@ def step_flop(job: Job) -> Flop:
     """Model FLOP per token of the job's training, whole square."""
     training = job.training
     if training.adapters:
-        return finetune_flop(job.architecture, job.seq_len, active_lora_parameters(job.architecture, training.rank))
+        return finetune_flop(job.architecture, job.seq_len, training.active_adapter_parameters(job.architecture))
     return model_flop(job.architecture, job.seq_len)
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from cardyears.base.ledger import Ledger
 from cardyears.estimate.memory import memory, peak_bytes
-from cardyears.layout.layout import Layout
+from cardyears.layout.layout import ZERO_WEIGHTS, Layout
 from cardyears.machine.engine import PLAIN_HABITS, MemoryHabits
 from cardyears.work.activations import Recompute
 from cardyears.work.architecture import Architecture
@@ -49,14 +49,16 @@ def fit(
     micro_batch: int | None = None,
     global_batch: int | None = None,
     habits: MemoryHabits = PLAIN_HABITS,
+    host_bytes: float = 0.0,
 ) -> Fit:
     """The first layout whose peak is within a limit, in bytes on each device.
 
-    `limits` are tried from the first to the last: a cautious one and a bold one. Order of layouts: ZeRO 0 to 3 (only
-    with several devices), within each from no recomputation to full with a chunked loss; then the largest power of
-    two of sequences that still fits. A stated `micro_batch` is kept.
+    `limits` are tried from the first to the last. Order of layouts: ZeRO 0 to 3 (only with several devices), within
+    each from no recomputation to full with a chunked loss; then the largest power of two of sequences that still fits.
+    A stated `micro_batch` is kept. Where the host has `host_bytes` for each device, the optimiser's state moves there
+    before it is said that nothing fits.
     """
-    layouts = list(_layouts(devices))
+    layouts = [*_layouts(devices), *_offloaded(arch, training, devices, host_bytes)]
     first = float(micro_batch or 1)
     peaks = [float(peak_bytes(arch, training, layout, seq_len, first, habits)) for layout in layouts]
     for limit in limits:
@@ -73,6 +75,15 @@ def _layouts(devices: int) -> Iterator[Layout]:
     for zero in _STAGES if devices > 1 else _STAGES[:1]:
         for recompute, chunked in _SAVING:
             yield Layout(dp=devices, zero=zero, recompute=recompute, chunked_loss=chunked)
+
+
+def _offloaded(arch: Architecture, training: Training, devices: int, host_bytes: float) -> Iterator[Layout]:
+    """The smallest layout with the optimiser's state on the host, if that has room for it."""
+    state = training.state(arch)
+    moved = (float(state["optimizer"]) + float(state.get("master_weights", 0.0))) / devices
+    if not training.adapters and moved <= host_bytes:
+        zero = ZERO_WEIGHTS if devices > 1 else 0
+        yield Layout(dp=devices, zero=zero, recompute="full", chunked_loss=True, offload="optimizer")
 
 
 def _largest(global_batch: int | None, devices: int) -> int:

@@ -18,11 +18,10 @@ from cardyears.layout.shard import RankParameters, adapter_share, layer_works, p
 from cardyears.machine.engine import PLAIN_HABITS, MemoryHabits
 from cardyears.work.activations import CHUNK_TOKENS, activation_gradients, activations, ends
 from cardyears.work.architecture import Architecture
-from cardyears.work.params import lora_parameters
-from cardyears.work.state import BF16_BYTES, NF4_BYTES, Recipe, Training
+from cardyears.work.state import BF16_BYTES, Recipe, Training
 
 if TYPE_CHECKING:
-    from cardyears.base.units import Bytes, Scalar
+    from cardyears.base.units import Bytes, Count, Scalar
 
 CONTEXT_BYTES = PLAIN_HABITS.context_bytes
 _SHARDED_FROM_STAGE = {
@@ -36,7 +35,7 @@ LOW_PRECISION_COPIES = {"fp8": 2.0, "mxfp8": 2.0, "nvfp4": 1.125}
 """Bytes for each weight of a product kept in low precision beside it: as it is and transposed, with nvfp4's block
 scales. Source: transformer-engine."""
 DUALPIPE_COPIES = 2.0
-"""DualPipe holds the weights of two stages: its own and its mirror's. Source: deepseek-v3-2024, table 3."""
+"""DualPipe holds weights and gradients of two stages: its own and its mirror's. Source: deepseek-v3-2024, table 3."""
 
 
 SCATTER_BYTES = 4.0
@@ -182,7 +181,7 @@ def kept(
     around = ends(arch, tokens, tp=tp, sp=layout.sp, dropout=layout.dropout, fused=habits.fused)
     adapters = 0.0 * tp
     if training.adapters:
-        adapters = lora_parameters(arch, training.rank) * adapter_share(arch, layout)
+        adapters = training.adapter_parameters(arch) * adapter_share(arch, layout)
     return Kept(
         held=rank_parameters(arch, layout),
         adapters=adapters,
@@ -213,13 +212,16 @@ def _moments(arch: Architecture, training: Training, layout: Layout, habits: Mem
         trained = training.trained
         found += [
             lines.plus({"recomputed_layer": block.again, "activation_gradients": block.gradients}),
-            _without(lines, "activations").plus(
-                {"update": state["gradients"] / trained.gradient * trained.temporaries}
-            ),
+            _without(lines, "activations").plus({"update": _updated(state, trained) * trained.temporaries}),
         ]
         if place.last:
             found.append(lines.plus({"logits": block.logits}))
     return [one.plus({"reserve": one.total * habits.reserve_share, "context": habits.context_bytes}) for one in found]
+
+
+def _updated(state: Ledger, recipe: Recipe) -> Count:
+    """Parameters that this rank updates: those whose moments it has, or its gradients where there are no moments."""
+    return state["optimizer"] / recipe.moments if recipe.moments else state["gradients"] / recipe.gradient
 
 
 def _without(ledger: Ledger, name: str) -> Ledger:
@@ -240,10 +242,14 @@ def _state(arch: Architecture, training: Training, layout: Layout, block: Kept, 
     if low:
         around = around.plus({"weights": linear * low})
         experts = experts.plus({"weights": routed * low})
-    state = sharded_state(around, layout.zero, layout.shards * 1.0)
-    state = state.plus(sharded_state(experts, layout.zero, layout.expert_replicas))
+    # With a pipeline ZeRO 2 scatters once, after the last micro-batch: until then gradients are whole.
+    late = (layout.pp > 1) & (layout.zero == ZERO_GRADIENTS)
+    stage = where(late, ZERO_OPTIMIZER, layout.zero)
+    state = sharded_state(around, stage, layout.shards * 1.0)
+    state = state.plus(sharded_state(experts, stage, layout.expert_replicas))
     if layout.schedule == "dualpipe":
-        state = state.plus({"weights": state["weights"] * (DUALPIPE_COPIES - 1.0)})
+        more = DUALPIPE_COPIES - 1.0
+        state = state.plus({"weights": state["weights"] * more, "gradients": state["gradients"] * more})
     if layout.offload == "none":
         return state
     gone = ["optimizer", "master_weights"] + (["weights"] if layout.offload == "optimizer+weights" else [])
@@ -260,7 +266,7 @@ def _bytes(training: Training, parameters: Scalar, linear: Scalar, adapters: Sca
             master_weights=parameters * recipe.master,
             optimizer=parameters * recipe.moments,
         )
-    base = linear * (NF4_BYTES if training.method == "qlora" else BF16_BYTES) + (parameters - linear) * BF16_BYTES
+    base = linear * training.base_bytes + (parameters - linear) * BF16_BYTES
     return Ledger(
         weights=base + adapters * recipe.weight,
         gradients=adapters * recipe.gradient,

@@ -107,6 +107,8 @@ def _layer(work: LayerWork, job: Job, layout: Layout, rates: Rates, tokens: Coun
     adapters = ADAPTER_KERNELS * len(work.products) if job.training.adapters else 0
     if adapters:
         moved = moved + rates.move(_adapter_bytes(work, layout, tokens))
+    short = work.kernels - len(work.products) + CORE_KERNELS[layout.kernel]
+    moved = moved + short * rates.curve.floor_s  # however little it moves, a kernel takes the device's shortest time
     kernels = work.kernels + adapters + CORE_KERNELS[layout.kernel] + zero
     forward = Pass(ahead, core, moved, kernels)
     backward = Pass(inputs + weights, core_back, moved * MOVED_BACKWARD, kernels * BACKWARD_KERNELS)
@@ -155,7 +157,9 @@ def _core(work: LayerWork, job: Job, layout: Layout, rates: Rates, tokens: Count
         ahead = rates.attend(flop) + rates.move(passes)
         return ahead, ahead * EAGER_BACKWARD
     # Without balance the rank with the last piece sees nearly the whole of the square's lower half.
-    uneven = 1.0 if layout.balanced else 2.0 - 1.0 / layout.cp
+    # Ulysses deals out heads, each with its whole square.
+    even = layout.balanced or layout.context_kind == "ulysses"
+    uneven = 1.0 if even else 2.0 - 1.0 / layout.cp
     ahead = rates.attend(mixer.core_flop(seen, causal=True) * tokens / layout.tp * uneven)
     return ahead, ahead * FLASH_BACKWARD
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cardyears.base.broadcast import log2, maximum, where
-from cardyears.base.ledger import Ledger
+from cardyears.base.ledger import Ledger, added
 from cardyears.estimate.passes import Pass, Passes, again_share, passes, tokens_per_rank
 from cardyears.estimate.traffic import (
     DataTraffic,
@@ -30,7 +30,6 @@ from cardyears.layout.pipeline import bubble, stage_times
 from cardyears.layout.shard import RankParameters, adapter_share, rank_parameters, stage_parameters
 from cardyears.machine.collectives import Wires, wires
 from cardyears.machine.rates import Rates, rates
-from cardyears.work.params import lora_parameters
 
 if TYPE_CHECKING:
     from cardyears.base.units import Bytes, Scalar, Seconds
@@ -42,6 +41,8 @@ NORMS_MOVED = 1 / 3
 """Share of the memory-bound operators' bytes that norms and activation functions move. Source: measured-runs."""
 EVERY_SECOND = 0.5
 """Share of the products that recomputation of every second one runs again."""
+HIDING, BACKWARD_SHARE = ("products", "attention_core", "memory_bound", "head"), 2 / 3
+"""What gradients' traffic can hide behind: the backward pass of what is computed, two thirds of it."""
 
 
 class Setting(NamedTuple):
@@ -98,8 +99,8 @@ def step(job: Job, layout: Layout, there: Setting, *, paged_out: Bytes = 0.0, wi
     layers = _layers(job, layout, within, between, there)
     one_hop = hop(job, layout, there.wires, who, tokens_per_rank(job, layout))
     lines = _pipeline(job, layout, within, layers, one_hop)
-    backward = lines.total / 2.0
-    lines = lines.plus(_once(job, layout, there, who, within, between, backward, paged_out))
+    backward = added(lines[name] for name in HIDING) * BACKWARD_SHARE
+    lines = lines.plus(_once(job, layout, there, who, within, between, backward, lines.total, paged_out))
     return lines.plus({"stragglers": _straggling(layout) * lines.total})
 
 
@@ -107,7 +108,7 @@ def trained_share(job: Job, layout: Layout, held: RankParameters) -> Scalar:
     """Trained parameters of a rank over those that it holds."""
     if not job.training.adapters:
         return 1.0
-    adapters = lora_parameters(job.architecture, job.training.rank) * adapter_share(job.architecture, layout)
+    adapters = job.training.adapter_parameters(job.architecture) * adapter_share(job.architecture, layout)
     return adapters / (held.dense + held.routed + held.embedding + held.head)
 
 
@@ -131,9 +132,7 @@ def _layers(job: Job, layout: Layout, within: Block, between: DataTraffic, there
     computed, inside = within.computed, within.inside
     forward, backward, again = computed.forward, computed.backward, _recomputed(layout, computed, job)
     twice = again_share(job, layout)
-    hidden = layout.context_kind == "ring"
-    context = exposed(forward.core, inside.context) if hidden else inside.context
-    context_back = exposed(backward.core, 2.0 * inside.context) if hidden else 2.0 * inside.context
+    context, context_back = _context(layout, forward, backward, inside)
     lines = Ledger(
         products=forward.products + backward.products,
         attention_core=forward.core + backward.core,
@@ -144,21 +143,44 @@ def _layers(job: Job, layout: Layout, within: Block, between: DataTraffic, there
         context_traffic=context * (1.0 + twice) + context_back,
         expert_traffic=inside.expert * (2.0 + twice),
     )
-    ahead = forward.device + inside.tensor + context + inside.expert
+    if layout.schedule == "dualpipe":
+        # The micro-batch that comes the other way computes while this one's tokens travel: deepseek-v3-2024, 3.2.1.
+        lines = _beside(lines, "expert_traffic", forward.device + backward.device)
+    ahead = forward.device + inside.tensor + context + lines["expert_traffic"] / (2.0 + twice)
     back = lines.total - ahead
     engine = job.engine
     gathers = where(layout.zero >= ZERO_WEIGHTS, float(job.architecture.layer_count), 0.0)
-    host = forward.kernels * engine.kernel_s + (inside.calls + gathers) * engine.collective_s
-    host_back = (backward.kernels + again.kernels) * engine.kernel_s + inside.calls * (
-        1.0 + twice
-    ) * engine.collective_s
+    kernels = engine.kernel_s * engine.kernel_share(compiled=layout.compiled)
+    host = forward.kernels * kernels + (inside.calls + gathers) * engine.collective_s
+    calls_back = inside.calls * (1.0 + twice) + 2.0 * gathers
+    host_back = (backward.kernels + again.kernels) * kernels + calls_back * engine.collective_s
     busy, busy_back = maximum(host, ahead), maximum(host_back, back)
     launch = (busy - ahead) + (busy_back - back)
     if layout.overlap:
-        gathered = exposed(busy, between.each_forward) + exposed(busy_back, between.each_backward)
+        gathered = exposed(busy, between.each_forward * layout.pp) + exposed(
+            busy_back, between.each_backward * layout.pp
+        )
     else:
         gathered = (between.each_forward + between.each_backward) * layout.pp
     return lines.plus({"launch": launch, "data_traffic": gathered})
+
+
+def _beside(lines: Ledger, name: str, computing: Seconds) -> Ledger:
+    """The ledger with one line hidden behind a computation."""
+    return Ledger({line: exposed(computing, value) if line == name else value for line, value in lines.items()})
+
+
+def _context(layout: Layout, forward: Pass, backward: Pass, inside: LayerTraffic) -> tuple[Seconds, Seconds]:
+    """Exposed context traffic, forward and backward: a ring's hides behind attention, the others' does not.
+
+    The backward pass brings keys and values again and takes their gradients back; Ulysses exchanges four arrays as
+    before.
+    """
+    if layout.context_kind == "ulysses":
+        return inside.context, inside.context
+    if layout.context_kind == "all-gather":
+        return inside.context, 2.0 * inside.context
+    return exposed(forward.core, inside.context), exposed(backward.core, 2.0 * inside.context)
 
 
 def _pipeline(job: Job, layout: Layout, within: Block, layers: Ledger, one_hop: Seconds) -> Ledger:
@@ -193,6 +215,7 @@ def _once(
     within: Block,
     between: DataTraffic,
     backward: Seconds,
+    computed: Seconds,
     paged_out: Bytes,
 ) -> Ledger:
     """What happens once in a step, after the last micro-batch."""
@@ -205,7 +228,7 @@ def _once(
         tied_traffic=tied_traffic(job, there.wires, who, within.held),
         optimizer=optimizer(job, layout, there.rates, stage, trained),
         gradient_norm=gradient_norm(job, layout, there.rates, there.wires, who.all, stage, trained),
-        host_transfers=host_transfers(job, layout, stage, trained, 2.0 * backward + wire, paged_out),
+        host_transfers=host_transfers(job, layout, stage, trained, computed + wire, paged_out),
         step_overhead=job.engine.step_s,
     )
 

@@ -13,7 +13,7 @@ from cardyears.base.broadcast import any_of, hypotenuse, where
 from cardyears.layout.layout import ZERO_WEIGHTS, Layout
 from cardyears.layout.shard import LayerWork, RankParameters, layer_works
 from cardyears.machine.collectives import Group, Wires, all_gather, all_reduce, all_to_all, group, reduce_scatter, send
-from cardyears.work.state import NF4_BYTES
+from cardyears.machine.rates import LOW_PRECISION
 
 if TYPE_CHECKING:
     from cardyears.base.units import Count, Scalar, Seconds
@@ -58,7 +58,7 @@ class Mesh(NamedTuple):
     copies: Group
     """The same shard of every copy (HSDP)."""
     next_stage: Scalar
-    """1 where the next pipeline stage is in another node."""
+    """1 where any stage has the next one in another node: the slowest hop sets the pace."""
     ends: Group
     """First and last stage."""
     all: Group
@@ -75,7 +75,7 @@ def mesh(layout: Layout, domain: float) -> Mesh:
         expert_replicas=group(layout.expert_replicas, layout.ep * layout.etp * 1.0, domain),
         shards=group(shards, tp, domain),
         copies=group(layout.replicas / shards, tp * shards, domain),
-        next_stage=where(stage * 2.0 > domain, 1.0, 0.0),
+        next_stage=where(stage * layout.pp > domain, 1.0, 0.0),
         ends=group(where(layout.pp > 1, 2.0, 1.0), where(stage * layout.pp > domain, domain, 1.0), domain),
         all=group(stage * layout.pp, 1.0, domain),
     )
@@ -123,7 +123,8 @@ def _expert(work: LayerWork, job: Job, layout: Layout, wires: Wires, who: Neighb
     With tensor parallelism inside an expert its ranks gather the copies first and add the outputs up.
     """
     copies = ELEMENT_BYTES * work.dispatched * tokens / layout.tp * job.expert_load
-    there_and_back = 2.0 * all_to_all(copies, who.expert, wires)
+    sent = copies / ELEMENT_BYTES if layout.precision in LOW_PRECISION else copies  # combined in 16 bit all the same
+    there_and_back = all_to_all(sent, who.expert, wires) + all_to_all(copies, who.expert, wires)
     gathered = copies * layout.etp
     return (
         there_and_back
@@ -199,7 +200,7 @@ def data_traffic(
     zero = 0.0 * (held.dense + layout.dp)
     forward, backward, step = zero, zero, zero
     reduce = job.engine.reduce_bytes
-    weight = NF4_BYTES if job.training.method == "qlora" else ELEMENT_BYTES
+    weight = job.training.base_bytes if job.training.adapters else ELEMENT_BYTES
     units = float(job.architecture.layer_count) / layout.pp  # FSDP gathers layer by layer: each call has its latency
     copies = (
         (held.dense + held.embedding + held.head, who.shards, who.copies),

@@ -10,7 +10,7 @@ from cardyears.layout.layout import ZERO_OPTIMIZER, ZERO_WEIGHTS, Layout
 from cardyears.layout.shard import RankParameters
 from cardyears.machine.collectives import Group, Wires, all_reduce
 from cardyears.machine.rates import Rates
-from cardyears.work.state import BF16_BYTES, NF4_BYTES, Recipe
+from cardyears.work.state import BF16_BYTES, Recipe
 
 if TYPE_CHECKING:
     from cardyears.base.units import Bytes, Count, Scalar, Seconds
@@ -62,8 +62,8 @@ def dequantisation(job: Job, layout: Layout, rates: Rates, held: RankParameters)
 
     Source: qlora-2023, eq. 5: the weights are stored in NF4 and multiplied in bf16.
     """
-    moved = (held.dense_linear + held.routed) * (NF4_BYTES + BF16_BYTES)
-    if job.training.method != "qlora":
+    moved = (held.dense_linear + held.routed) * (job.training.base_bytes + BF16_BYTES)
+    if not job.training.quantised:
         return 0.0 * moved
     return rates.move(moved) * (2.0 + again_share(job, layout))
 
@@ -89,7 +89,7 @@ def host_transfers(
     moved = moved + wire + updated
     if layout.offload == "optimizer":
         return moved
-    each = NF4_BYTES if job.training.method == "qlora" else BF16_BYTES
+    each = job.training.base_bytes
     split = layout.zero >= ZERO_WEIGHTS
     dense = (held.dense + held.embedding + held.head) / where(split, layout.shards * 1.0, 1.0)
     stored = (dense + held.routed / where(split, layout.expert_replicas, 1.0)) * each

@@ -45,7 +45,10 @@ def _sharded_pipeline(layout: Layout) -> Text | None:
     if layout.pp <= 1 or layout.zero < ZERO_GRADIENTS:
         return None
     if layout.zero < ZERO_WEIGHTS:
-        return Text("zero = 2 with a pipeline exchanges gradients for every micro-batch; DeepSpeed refuses it.")
+        return Text(
+            "zero = 2 with a pipeline keeps gradients whole until the last micro-batch, as zero = 1 does; DeepSpeed "
+            "refuses it."
+        )
     return Text(
         "zero = 3 with a pipeline gathers weights and exchanges gradients for every micro-batch: torchtitan runs it "
         "so, DeepSpeed refuses it."

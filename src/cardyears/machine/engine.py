@@ -84,6 +84,13 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """measured where its runs shaped the coefficients, else assumed."""
     source: str
 
+    def kernel_share(self, *, compiled: bool | None) -> float:
+        """Kernels launched over those of the engine as it runs by default: what is fused is launched once.
+
+        Assumed to fall with the bytes that fusing saves.
+        """
+        return self.moved_factor(compiled=compiled) / self.memory_bound_factor
+
     def moved_factor(self, *, compiled: bool | None) -> float:
         """Bytes that operators move over the bytes counted, with or without the compiler.
 

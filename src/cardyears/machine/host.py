@@ -6,11 +6,13 @@ import msgspec
 
 
 class Host(msgspec.Struct, frozen=True):
-    """Bytes per second for one device, with the others of its node working beside it."""
+    """Bytes per second, and bytes, for one device, with the others of its node beside it."""
 
     link: float
     """Between device and host memory, one direction."""
     memory: float
     """Streaming from host memory, for the part of an optimiser that the processor updates."""
+    capacity: float
+    """Bytes of host memory that state may move to, for each device."""
     disk: float
     """Of the node's NVMe disks, shared by its devices."""

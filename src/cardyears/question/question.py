@@ -14,6 +14,11 @@ from cardyears.question.hardware import HardwareText, read_hardware
 from cardyears.question.layout import LayoutText, read_layout
 from cardyears.question.read import read_count, read_duration, read_share, read_usd, read_whole
 
+METHOD_NAMES = {
+    **dict.fromkeys(("continued", "continued-pretraining", "cpt", "from-scratch"), "pretrain"),
+    **dict.fromkeys(("sft", "full_ft", "full-ft", "finetune", "fine-tune"), "full"),
+}
+"""What people call the methods besides: continued pretraining is pretraining from other weights."""
 METHODS: tuple[str, ...] = get_args(Method)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 PEAKS = ("fp32", "tf32", "fp16", "fp16-fp16acc", "bf16", "fp8", "fp4", "fp64")
@@ -82,7 +87,7 @@ def read_question(
         peak=None if peak is None else _one_of(peak.lower(), PEAKS, "--peak"),
         utilization=None if utilization is None else read_share(utilization, "utilization"),
         duty=None if duty is None else read_share(duty, "duty cycle"),
-        method=_one_of(method.lower(), METHODS, "--method"),  # type: ignore[arg-type]
+        method=_one_of(METHOD_NAMES.get(method.lower(), method.lower()), METHODS, "--method"),  # type: ignore[arg-type]
         micro_batch=None if micro_batch is None else read_whole(micro_batch, "micro-batch"),
         layout=None if layout is None else read_layout(layout),
         engine=None if engine is None else engine.strip(),

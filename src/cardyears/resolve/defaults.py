@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, get_args
 
 import msgspec
 
@@ -15,8 +15,17 @@ from cardyears.base.sourced import Kind
 from cardyears.base.text import N_, Text
 from cardyears.base.units import YEAR
 from cardyears.case import Assumption
-from cardyears.question.read import read_bandwidth, read_count, read_duration, read_share, read_usd, read_whole
-from cardyears.work.state import RECIPES
+from cardyears.question.read import (
+    read_bandwidth,
+    read_bytes,
+    read_count,
+    read_duration,
+    read_share,
+    read_usd,
+    read_whole,
+)
+from cardyears.work.params import Targets
+from cardyears.work.state import BASES, RECIPES
 
 
 class Default(msgspec.Struct, frozen=True):
@@ -39,6 +48,26 @@ def _factor(text: str) -> float:
             Text("A factor of {value} is below 1.", value=text), Text("Write 1.1 for ten per cent more.")
         )
     return value
+
+
+def _targets(text: str) -> str:
+    return _one_of(text, get_args(Targets), Text("No matrices for adapters are called {name}.", name=repr(text)))
+
+
+def _base(text: str) -> str:
+    return _one_of(text, BASES, Text("No quantised base is called {name}.", name=repr(text)))
+
+
+def _one_of(text: str, names: Iterable[str], rule: Text) -> str:
+    """One of some words."""
+    if text not in names:
+        raise UnknownName(rule, Text("Take one of {names}.", names=listed(names)))
+    return text
+
+
+def _memory(text: str) -> float:
+    """An amount of memory."""
+    return read_bytes(text, "memory")
 
 
 def _recipe(text: str) -> str:
@@ -146,6 +175,26 @@ DEFAULTS: Mapping[str, Default] = {
             "integer",
         ),
         Default(
+            "targets",
+            "all-linear",
+            "",
+            "published",
+            "qlora-2023",
+            N_(
+                "adapters on every matrix of the layers train as well as all weights do; attention or mlp: some of them"
+            ),
+            _targets,
+        ),
+        Default(
+            "base",
+            "nf4",
+            "",
+            "published",
+            "qlora-2023",
+            N_("a quantised base is kept in 4-bit NormalFloat; int8 is the other choice"),
+            _base,
+        ),
+        Default(
             "usable_memory",
             1.0,
             "",
@@ -184,6 +233,16 @@ DEFAULTS: Mapping[str, Default] = {
             N_("streaming from the memory of the node's processors: two channels on a desk, many in a server"),
             read_bandwidth,
             "bandwidth",
+        ),
+        Default(
+            "host_room",
+            0.0,
+            "B",
+            "assumed",
+            "",
+            N_("1 TB in a server and 64 GB in a desktop computer, of which four fifths are free for state"),
+            _memory,
+            "bytes",
         ),
         Default("disk", 0.0, "B/s", "assumed", "", N_("one NVMe disk in each node"), read_bandwidth, "bandwidth"),
         Default(

@@ -11,12 +11,15 @@ _LINKS = {"NVL72": 200e9, "superchip": 200e9}
 _OLD = ("a100", "volta", "t4", "a10-class", "mi200")
 """Families on PCIe 4 or older; all later server parts have PCIe 5."""
 _PCIE_4, _PCIE_5 = 25e9, 50e9
-"""What copies over 16 lanes reach: about 80 % of 31 and 63 GB/s."""
+"""What copies over 16 lanes reach: about 80 % of 31 and 63 GB/s. Assumed; --assume host_link=... replaces it."""
 _DESKTOP_LINKS = {"pcie-3-x16": 12.5e9, "pcie-3-x8": 6.3e9, "pcie-4-x8": 12.5e9, "pcie-5-x16": 50e9, "pcie-5-x8": 25e9}
 _SERVER_MEMORY, _DESKTOP_MEMORY = 400e9, 60e9
-"""Streaming from twelve to sixteen channels of DDR5 on two sockets, and from two channels on a desk."""
+"""Streaming from twelve to sixteen channels of DDR5 on two sockets, and from two channels on a desk. Assumed."""
+_SERVER_ROOM, _DESKTOP_ROOM = 1e12, 64e9
+"""Memory of a server with eight devices, and of a desktop computer; system and data take a fifth. Assumed."""
+_FREE = 0.8
 _DISKS = 6e9
-"""One NVMe disk of PCIe 4, or several of them on a slower bus."""
+"""One NVMe disk of PCIe 4, or several of them on a slower bus. Assumed."""
 _DESKTOP_FORMS = ("PCIe", "laptop")
 
 
@@ -31,9 +34,15 @@ def host(machine: Cluster, assumed: Assumed) -> Host:
     else:
         link = _DESKTOP_LINKS.get(one.link or "", _PCIE_4)
     memory = _SERVER_MEMORY if server or sharing >= _MANY else _DESKTOP_MEMORY
-    stated = {key: assumed.take(key) for key in ("host_link", "host_memory", "disk") if assumed.stated(key)}
+    stated = {
+        key: assumed.take(key) for key in ("host_link", "host_memory", "host_room", "disk") if assumed.stated(key)
+    }
+    room = (_SERVER_ROOM if server or sharing >= _MANY else _DESKTOP_ROOM) * _FREE
     return Host(
-        stated.get("host_link", link), stated.get("host_memory", memory) / sharing, stated.get("disk", _DISKS) / sharing
+        link=stated.get("host_link", link),
+        memory=stated.get("host_memory", memory) / sharing,
+        capacity=0.0 if one.unified_memory else stated.get("host_room", room) / sharing,
+        disk=stated.get("disk", _DISKS) / sharing,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cardyears.case import Job
 from cardyears.catalogue.load import Catalogue
+from cardyears.layout.shard import layer_works
 from cardyears.machine.cluster import Cluster
 from cardyears.machine.engine import Engine
 from cardyears.resolve.defaults import Assumed
@@ -25,6 +26,7 @@ def job(
     usable_share: float = 1.0,
 ) -> Job:
     """The job, with the host and the attained shares of the device's family."""
+    experts = any(work.experts for work in layer_works(arch))
     return Job(
         architecture=arch,
         training=training,
@@ -34,4 +36,7 @@ def job(
         engine=engine,
         host=host(machine, assumed),
         usable_bytes=machine.device.memory.value * usable_share,
+        document=assumed.take("document_tokens") if assumed.stated("document_tokens") else None,
+        useful_tokens=assumed.take("useful_tokens") if assumed.stated("useful_tokens") else 1.0,
+        expert_load=assumed.take("expert_load") if experts else 1.0,
     )

@@ -27,8 +27,8 @@ from cardyears.resolve.models import Model, candidates, model
 from cardyears.resolve.prices import rent
 from cardyears.resolve.silicon import silicon
 from cardyears.work.flops import finetune_flop, model_flop
-from cardyears.work.params import active_lora_parameters, total_parameters
-from cardyears.work.state import RECIPES, Training
+from cardyears.work.params import total_parameters
+from cardyears.work.state import ADAPTER_RECIPE, RECIPES, Recipe, Training
 
 _TRAINED, _ADAPTED = Interval(0.79, 1.0, 1.60), Interval(0.89, 1.0, 1.62)
 MEMORY_SPREAD = {"pretrain": _TRAINED, "full": _TRAINED, "lora": _ADAPTED, "qlora": _ADAPTED}
@@ -107,6 +107,24 @@ def usual_batch(work: Workload, assumed: Assumed) -> int:
     return best
 
 
+def usual_training(method: Method, recipe: Recipe, assumed: Assumed) -> Training:
+    """What is trained and how it is kept, with whatever the person states of it.
+
+    `recipe` is for all weights where none is stated; adapters have their own.
+    """
+    if method in ("pretrain", "full"):
+        stated = RECIPES[assumed.take("recipe")] if assumed.stated("recipe") or recipe.key == "adamw" else recipe
+        return Training(method, stated, assumed.peek("rank"))
+    return Training(
+        method,
+        recipe,
+        assumed.take("rank"),
+        targets=assumed.take("targets") if assumed.stated("targets") else assumed.peek("targets"),
+        base=assumed.take("base") if assumed.stated("base") and method == "qlora" else "nf4",
+        adapter=RECIPES[assumed.take("recipe")] if assumed.stated("recipe") else ADAPTER_RECIPE,
+    )
+
+
 def workload(question: Question, found: Model, assumed: Assumed) -> Workload:
     """What is trained, on how many tokens, at which length."""
     method = question.method
@@ -115,11 +133,7 @@ def workload(question: Question, found: Model, assumed: Assumed) -> Workload:
             Text("The weights of {model} are not public: it cannot be fine-tuned.", model=found.name),
             Text("Name an open model, or ask with --method pretrain."),
         )
-    training = Training(
-        method,
-        RECIPES[assumed.take("recipe")] if method in ("pretrain", "full") else RECIPES["adamw"],
-        assumed.take("rank") if method in ("lora", "qlora") else assumed.peek("rank"),
-    )
+    training = usual_training(method, RECIPES["adamw"], assumed)
     seq_len = sequence_length(question, found, assumed)
     if found.readings:
         if question.tokens is not None or assumed.stated("tokens"):
@@ -135,7 +149,7 @@ def workload(question: Question, found: Model, assumed: Assumed) -> Workload:
     assert arch is not None  # a row without readings has a shape: the schema's check
     tokens = token_count(question, found, assumed)
     per_token = (
-        finetune_flop(arch, seq_len, active_lora_parameters(arch, training.rank))
+        finetune_flop(arch, seq_len, training.active_adapter_parameters(arch))
         if training.adapters
         else model_flop(arch, seq_len)
     )

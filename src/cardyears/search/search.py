@@ -1,111 +1,291 @@
-"""Which legal layout is fastest among those that fit? Memory first, time only for what fits, all of them looked at."""
+"""Which legal layout is best among those that fit? Memory first, time only for what may fit, all of them looked at.
+
+What a proven bound excludes (`bound`) is counted as pruned: its memory is over the limit, or some lines of its time
+ledger alone are more than the whole ledger of what is already found.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
 from cardyears.case import Job
 from cardyears.estimate.estimate import Estimate, estimate
-from cardyears.estimate.memory import kept, peak_bytes
-from cardyears.estimate.step import block, setting, step
+from cardyears.estimate.memory import Kept, kept, memory, peak_bytes
+from cardyears.estimate.step import Block, Setting, block, setting, step
 from cardyears.layout.layout import Layout
 from cardyears.layout.site import Site
-from cardyears.search.space import Space, parts, spread, taken
+from cardyears.search.bound import least_step
+from cardyears.search.frontier import Frontier, Point
+from cardyears.search.measured import pessimism
+from cardyears.search.space import BLOCK, Part, Space, blocks, parts, spread
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from cardyears.base.ledger import Ledger
+    from cardyears.base.units import Bytes
+
+Aim = Literal["time", "memory"]
+
+CHUNK = 16_384
+"""Layouts that are evaluated at once, so that their arrays stay in the cache: bench/search.py tries others."""
 
 
 class Found(msgspec.Struct, frozen=True):
     """The best layouts, and what was looked at."""
 
     best: tuple[Estimate, ...]
-    """The fastest first; empty where nothing fits."""
+    """The best first, each of other degrees (tp, pp, cp, ep, etp); empty where nothing fits."""
     smallest: Estimate | None
     """What takes the least memory, where nothing fits."""
     level: int
     """Which of the limits the best layouts keep."""
     legal: int
+    """Size of the space."""
+    searched: int
+    """Layouts whose full ledgers were computed."""
+    pruned: int
+    """Layouts that a proven bound excluded."""
     fitting: int
+    """Of those searched."""
+    frontier: tuple[Point, ...] = ()
+    """The fastest for each amount of memory, the smallest memory first; empty unless asked for."""
 
 
-def search(job: Job, room: Space, ground: Site, limits: Sequence[float], *, top: int = 1) -> Found:
-    """The fastest layouts whose peak keeps the first limit that any layout keeps.
+def search(
+    job: Job,
+    room: Space,
+    ground: Site,
+    limits: Sequence[float],
+    *,
+    top: int = 1,
+    prune: bool = True,
+    aim: Aim = "time",
+    with_frontier: bool = False,
+    chunk: int = CHUNK,
+) -> Found:
+    """The best layouts whose peak keeps the first limit that any layout keeps.
 
-    `limits` are bytes, from cautious to bold. Ties go to the simpler layout.
+    `limits` are bytes, from cautious to bold. Layouts are ranked by the pessimistic end of their time for each
+    sequence, as far as nothing like them was measured (`measured`); ties go to the simpler one.
     """
+    bench = Bench(job, blocks(room, ground))
+    limits = [float(limit) for limit in limits]
+    race = _Race(limits, top, aim, with_frontier=with_frontier)
+    for part in parts(room, ground, bench.blocks):
+        race.legal += part.size
+        for some in bench.sorted(part).chunks(chunk):
+            race.run(bench, some, prune=prune)
+    level = next((index for index, found in enumerate(race.best) if found), len(limits) - 1)
+    ranked = sorted(race.best[level].values(), key=lambda entry: entry[:2])[:top]
+    found = tuple(estimate(job, entry.layout, bench.there(entry.layout)) for entry in ranked)
+    small = race.smallest
+    least = None if found or small is None else estimate(job, small[1], bench.there(small[1]))
+    points = race.frontier.points() if race.frontier else ()
+    return Found(
+        found, least, level, race.legal, race.searched, race.legal - race.searched, race.fitting, points,
+    )  # fmt: skip
+
+
+class Bench:
+    """What many layouts of one job share: made once for each kind of words."""
+
+    def __init__(self, job: Job, inside: Layout) -> None:
+        self.job = job
+        self.blocks = inside
+        self._settings: dict[str, Setting] = {}
+        self._kept: dict[Layout, Kept] = {}
+        self._inside: dict[Layout, Block] = {}
+
+    def there(self, layout: Layout) -> Setting:
+        """Rates and wires in a layout's precision."""
+        if layout.precision not in self._settings:
+            self._settings[layout.precision] = setting(self.job, layout.precision)
+        return self._settings[layout.precision]
+
+    def peaks(self, part: Part) -> NDArray[np.float64]:
+        """Bytes on the fullest rank of each layout of a grid."""
+        import numpy as np
+
+        job, layouts = self.job, part.layouts
+        if job.training.trained.paged:
+            found: Bytes = _paged(job, self.held(part))[0]
+        else:
+            saved = spread(self._saved(layouts), part.block_of)
+            found = peak_bytes(
+                job.architecture, job.training, layouts, job.seq_len, habits=job.engine.memory, block=saved
+            )
+        return np.broadcast_to(np.asarray(found), part.legal.shape)
+
+    def held(self, part: Part) -> Ledger:
+        """The memory ledger of each layout of a grid."""
+        job = self.job
+        return memory(job.architecture, job.training, part.layouts, job.seq_len, habits=job.engine.memory)
+
+    def times(self, part: Part) -> Ledger:
+        """The time ledger of each layout of a grid."""
+        job, layouts = self.job, part.layouts
+        out = _paged(job, self.held(part))[1] if job.training.trained.paged else 0.0
+        return step(job, layouts, self.there(layouts), paged_out=out, within=self._within(part))
+
+    def least(self, part: Part) -> NDArray[np.float64]:
+        """Seconds for each sequence below which no layout of a row can be."""
+        import numpy as np
+
+        layouts = part.layouts
+        bound = least_step(self.job, layouts, self._within(part)) / layouts.global_batch
+        return np.broadcast_to(np.asarray(bound), (len(part.block_of), 1, 1))[:, 0, 0]
+
+    def sorted(self, part: Part) -> Part:
+        """The grid with the most promising rows first."""
+        import numpy as np
+
+        return part.rows(np.argsort(self.least(part), kind="stable"))
+
+    def _within(self, part: Part) -> Block:
+        within: Block = spread(self._block(part.layouts), part.block_of)
+        return within
+
+    def _block(self, words: Layout) -> Block:
+        key = self._words(words, "schedule", "recompute", "recompute_every", "offload", "overlap")
+        if key not in self._inside:
+            self._inside[key] = block(self.job, self._many(key), self.there(key))
+        return self._inside[key]
+
+    def _saved(self, words: Layout) -> Kept:
+        key = self._words(words, "schedule", "offload", "overlap", "compiled")
+        if key not in self._kept:
+            job = self.job
+            self._kept[key] = kept(
+                job.architecture, job.training, self._many(key), job.seq_len, habits=job.engine.memory
+            )
+        return self._kept[key]
+
+    def _many(self, words: Layout) -> Layout:
+        return msgspec.structs.replace(words, **{name: getattr(self.blocks, name) for name in BLOCK})
+
+    @staticmethod
+    def _words(layout: Layout, *without: str) -> Layout:
+        """The words alone, and of them only those that matter."""
+        plain = Layout()
+        names = {*_NUMBERS, *without}
+        return msgspec.structs.replace(layout, **{name: getattr(plain, name) for name in names})
+
+
+_NUMBERS = ("tp", "pp", "virtual_stages", "dp", "cp", "ep", "etp", "zero", "shard_group", "micro_batch", "accumulation")
+
+
+def _paged(job: Job, held: Ledger) -> tuple[Any, Any]:
+    """Peak, and bytes of optimiser state that travel to the host, as `estimate` has them."""
     import numpy as np
 
-    there = setting(job, room.fixed.precision)
-    best: list[list[_Entry]] = [[] for _ in limits]
-    smallest: tuple[float, Layout] | None = None
-    total = fitting = 0
-    for part in parts(room, ground):
-        total += part.size
-        arch, training, habits = job.architecture, job.training, job.engine.memory
-        saved = kept(arch, training, part.blocks, job.seq_len, habits=habits)
-        inside = block(job, part.blocks, there)
-        for many, block_of in part.chunks():
-            peaks = np.asarray(
-                peak_bytes(arch, training, many, job.seq_len, habits=habits, block=spread(saved, block_of))
-            )
-            least = int(peaks.argmin())
-            if smallest is None or peaks[least] < smallest[0]:
-                smallest = float(peaks[least]), taken(many, least)
-            fits = peaks <= limits[-1]
-            if not fits.any():
-                continue
-            fitting += int(fits.sum())
-            some, held = taken(many, fits), peaks[fits]
-            seconds = np.asarray(step(job, some, there, within=spread(inside, block_of[fits])).total)
-            for level, limit in enumerate(limits):
-                _keep(best[level], some, seconds, held <= limit, top)
-    level = next((index for index, found in enumerate(best) if found), len(limits) - 1)
-    found = tuple(estimate(job, _plain(entry.layout), there) for entry in best[level])
-    least_held = None if found or smallest is None else estimate(job, _plain(smallest[1]), there)
-    return Found(found, least_held, level, total, fitting)
+    total = held.total
+    out = np.minimum(np.maximum(total - job.usable_bytes, 0.0), held.get("optimizer", 0.0))
+    return total - out, out
 
 
 class _Entry(NamedTuple):
     """One of the best layouts so far."""
 
-    seconds: float
+    value: float
     complexity: float
     layout: Layout
 
 
+class _Race:
+    """The best so far, and the counts."""
+
+    def __init__(self, limits: Sequence[float], top: int, aim: Aim, *, with_frontier: bool) -> None:
+        self.limits, self.top, self.aim = limits, top, aim
+        self.likely = limits[len(limits) // 2]
+        self.frontier = Frontier(self.likely) if with_frontier else None
+        self.best: list[dict[tuple[Any, ...], _Entry]] = [{} for _ in limits]
+        self.smallest: tuple[float, Layout] | None = None
+        self.legal = self.searched = self.fitting = 0
+
+    def run(self, bench: Bench, some: Part, *, prune: bool) -> None:
+        """A grid of layouts: its memory, then the time of what may be among the best."""
+        import numpy as np
+
+        peaks = bench.peaks(some)
+        held = np.where(some.legal, peaks, np.inf)
+        smallest = held.min(axis=(1, 2))
+        least = int(smallest.argmin())
+        if self.smallest is None or smallest[least] < self.smallest[0]:
+            cell = least * some.legal[0].size + int(held[least].argmin())
+            self.smallest = float(smallest[least]), some.one(cell)
+        if prune:
+            some, held = self._unbounded(bench, some, held, smallest)
+            if not len(held):
+                return
+        self.searched += some.size
+        fits = held <= self.likely
+        self.fitting += int(fits.sum())
+        seconds = np.broadcast_to(np.asarray(bench.times(some).total), held.shape) / some.layouts.global_batch
+        if self.frontier is not None:
+            self.frontier.add(some, held, seconds, fits)
+        values = held if self.aim == "memory" else seconds * pessimism(bench.job.engine.key, some.layouts)
+        for level, limit in enumerate(self.limits):
+            self._keep(level, some, np.where(held <= limit, values, np.inf))
+            if self.best[level]:
+                break
+
+    def _unbounded(self, bench: Bench, some: Part, held: Any, smallest: Any) -> tuple[Part, Any]:
+        """The rows that no bound excludes."""
+        import numpy as np
+
+        may = smallest <= self.limits[-1]
+        worst = self._worst(0)
+        if self.aim == "memory":
+            may &= smallest <= worst
+        elif worst < np.inf and may.any():
+            bound = bench.least(some)
+            slow = bound > worst
+            if self.frontier is not None:
+                slow &= bound > self.frontier.fastest(smallest)
+            may &= ~slow
+        return (some, held) if may.all() else (some.rows(may), held[may])
+
+    def _worst(self, level: int) -> float:
+        """The value of the last of the best; infinite while there are too few."""
+        found = self.best[level]
+        if len(found) < self.top:
+            return float("inf")
+        return sorted(entry.value for entry in found.values())[self.top - 1]
+
+    def _keep(self, level: int, some: Part, values: NDArray[np.float64]) -> None:
+        """Merge the best of a grid into the best so far: one for each set of degrees."""
+        import numpy as np
+
+        best, each = values.min(axis=(1, 2)), values[0].size
+        worst = self._worst(level)
+        within = np.flatnonzero((best <= worst) & (best < np.inf))
+        within = within[np.argsort(best[within], kind="stable")]
+        seen: set[tuple[Any, ...]] = set()
+        for row in within.tolist():
+            layout = some.one(row * each + int(values[row].argmin()))
+            key = (layout.tp, layout.pp, layout.cp, layout.ep, layout.etp)
+            entry = _Entry(float(best[row]), float(complexity(layout)), layout)
+            if len(seen) > self.top and key not in seen and entry.value > self._worst(level):
+                break
+            seen.add(key)
+            if key not in self.best[level] or entry[:2] < self.best[level][key][:2]:
+                self.best[level][key] = entry
+        self._trim(level)
+
+    def _trim(self, level: int) -> None:
+        """Only what is no worse than the last of the best stays; of equals all."""
+        worst = self._worst(level)
+        self.best[level] = {key: one for key, one in self.best[level].items() if one.value <= worst}
+
+
 def complexity(layout: Layout) -> Any:
     """How many things a layout does at once: ties go to the fewer."""
-    numbers = (layout.tp, layout.pp, layout.cp, layout.ep, layout.virtual_stages)
-    return sum((number > 1) * 1.0 for number in numbers) + layout.zero / 4.0 + (layout.recompute != "none") / 8.0
-
-
-def _keep(best: list[_Entry], some: Layout, seconds: NDArray[np.float64], fits: NDArray[np.bool_], top: int) -> None:
-    """Merge the fastest of a chunk into the fastest so far."""
-    import numpy as np
-
-    if not fits.any():
-        return
-    worst = best[-1].seconds if len(best) == top else np.inf
-    within = np.flatnonzero(fits & (seconds <= worst))
-    if len(within) > top:
-        within = within[np.argpartition(seconds[within], top - 1)[: max(top, TIES)]]
-    for index in within.tolist():
-        one = taken(some, index)
-        best.append(_Entry(float(seconds[index]), float(complexity(one)), one))
-    best.sort(key=lambda entry: entry[:2])
-    del best[top:]
-
-
-TIES = 32
-"""Of a chunk so many are looked at for ties, which go to the simpler layout."""
-
-
-def _plain(layout: Layout) -> Layout:
-    """A layout of one's own out of many: whole numbers instead of NumPy's."""
-    names = ("tp", "pp", "cp", "dp", "virtual_stages", "ep", "zero", "micro_batch", "accumulation")
-    return msgspec.structs.replace(layout, **{name: int(getattr(layout, name)) for name in names})
+    numbers = (layout.tp, layout.pp, layout.cp, layout.ep, layout.etp, layout.virtual_stages)
+    sharded = layout.zero / 4.0 + (layout.shard_group is not None) / 8.0
+    words = (layout.recompute != "none") / 8.0 + layout.chunked_loss / 8.0 + (layout.offload != "none") * 1.0
+    return sum((number > 1) * 1.0 for number in numbers) + sharded + words

@@ -115,7 +115,7 @@ def recipe(run: Measured, engine: EngineRow) -> tuple[str, str]:
     if stated:
         return stated, ""
     if "autocast" in run.flags and run.sharding == "zero3" and run.engine.startswith("hf-trainer"):
-        return "adamw-fp32", "FSDP with autocast keeps weights and states in fp32"
+        return "adamw-fp32-foreach", "FSDP with autocast keeps weights and states in fp32, and loops over tensors"
     if "states-bf16" in run.flags:
         return "adamw-bf16", ""
     return engine.recipe, f"{engine.name}'s default"

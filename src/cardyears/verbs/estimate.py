@@ -6,13 +6,14 @@ from typing import NamedTuple, cast
 
 import msgspec
 
+from cardyears.answer.links import workable_batch
 from cardyears.answer.verdict import Finding, Verdict, within
 from cardyears.base.errors import BadInput, Contradiction
 from cardyears.base.interval import Interval
-from cardyears.base.text import Text
-from cardyears.case import Assumption, Job, Method, Precision
+from cardyears.base.text import N_, Text
+from cardyears.case import Assumption, Job, Method, Precision, Workload
 from cardyears.catalogue.load import Catalogue
-from cardyears.estimate.estimate import COMPUTING, TRAFFIC, Estimate, estimate
+from cardyears.estimate.estimate import TRAFFIC, Estimate, estimate
 from cardyears.estimate.fit import fit
 from cardyears.estimate.step import setting
 from cardyears.layout.layout import Layout
@@ -22,6 +23,7 @@ from cardyears.layout.remarks import remarks
 from cardyears.layout.site import Site, site
 from cardyears.machine.cluster import Cluster
 from cardyears.machine.engine import Engine
+from cardyears.machine.rates import LOW_PRECISION
 from cardyears.question.question import Question
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.devices import cluster
@@ -29,7 +31,9 @@ from cardyears.resolve.engines import find_engine
 from cardyears.resolve.generic import Build
 from cardyears.resolve.jobs import job
 from cardyears.resolve.models import Model, model
-from cardyears.resolve.resolve import MEMORY_SPREAD, sequence_length
+from cardyears.resolve.resolve import MEMORY_SPREAD, sequence_length, token_count, usual_batch, usual_training
+from cardyears.search.search import search
+from cardyears.search.space import space
 from cardyears.verbs.advice import Advice, advise
 from cardyears.work.state import RECIPES, Training
 
@@ -92,7 +96,12 @@ def estimate_layout(question: Question, catalogue: Catalogue) -> Estimated:
     task = job(
         found.architecture, training, seq_len, machine, engine, catalogue, assumed, usable_share=usable,
     )  # fmt: skip
-    layout = _layout(question, found, task)
+    layout = _layout(question, found, task, assumed)
+    if training.quantised and layout.precision in LOW_PRECISION:
+        raise Contradiction(
+            Text("QLoRA unpacks its base to 16 bit, and the products are said to run in {one}.", one=layout.precision),
+            Text("Leave the precision out, or take --method lora."),
+        )
     assumed.refuse_idle()
     return _estimated(question, found, task, layout, usable, assumed, _usual_mfu(task.cluster, catalogue))
 
@@ -109,18 +118,18 @@ def _usual_mfu(machine: Cluster, catalogue: Catalogue) -> Interval | None:
 
 
 def _training(question: Question, engine: Engine, assumed: Assumed) -> Training:
-    """Method, recipe and rank: the recipe as stated, else the engine's own."""
-    if question.method in ("lora", "qlora"):
-        return Training(question.method, RECIPES[engine.recipe], assumed.take("rank"))
-    if assumed.stated("recipe"):
-        return Training(question.method, RECIPES[assumed.take("recipe")], assumed.peek("rank"))
+    """Method, recipe and adapters: as stated, else what the engine keeps."""
     recipe = RECIPES[engine.recipe]
-    reason = Text("what {engine:word} keeps for each parameter: {label:word}", engine=engine.name, label=recipe.label)
-    assumed.filled("recipe", recipe.key, kind="published", source=recipe.source, reason=reason)
-    return Training(question.method, recipe, assumed.peek("rank"))
+    if question.method in ("pretrain", "full") and not assumed.stated("recipe"):
+        reason = Text(
+            "what {engine:word} keeps for each parameter: {label:word}", engine=engine.name, label=recipe.label
+        )
+        assumed.filled("recipe", recipe.key, kind="published", source=recipe.source, reason=reason)
+        return Training(question.method, recipe, assumed.peek("rank"))
+    return usual_training(question.method, recipe, assumed)
 
 
-def _layout(question: Question, found: Model, task: Job) -> Layout:
+def _layout(question: Question, found: Model, task: Job, assumed: Assumed) -> Layout:
     """The layout that was said, completed and judged; or the first of plain replicas that fits."""
     said = question.layout or PartialLayout()
     if question.precision is not None:
@@ -143,14 +152,53 @@ def _layout(question: Question, found: Model, task: Job) -> Layout:
         said = msgspec.structs.replace(said, micro_batch=question.micro_batch)
     batch = said.global_batch
     if batch is None and question.method == "pretrain" and found.global_batch_tokens:
-        batch = max(1, int(found.global_batch_tokens // task.seq_len))
+        batch = _near_batch(found.global_batch_tokens / task.seq_len, said, task.cluster.count)
     ground = _ground(task, question, batch)
     usual = Layout(
         sp=task.engine.sp, kernel="flash" if task.engine.flash else "eager", precision=usual_precision(task.cluster)
     )
     if question.layout is not None:
         return complete(said, ground, usual)
-    return chosen_layout(task, said, usual)
+    usual = msgspec.structs.replace(usual, precision=said.precision or usual.precision)
+    if said.global_batch is None:
+        published = found.global_batch_tokens if question.method == "pretrain" else None
+        sequences = published / task.seq_len if published else _usual_batch(question, found, task, assumed)
+        batch = max(1, round(sequences))
+    assert batch is not None
+    if task.cluster.count > 1:
+        best = _searched(task, question, said, usual, batch)
+        if best is not None:
+            return best
+    return chosen_layout(task, said, usual, batch)
+
+
+def _searched(task: Job, question: Question, said: PartialLayout, usual: Layout, batch: int) -> Layout | None:
+    """The fastest layout that fits; where none does, the smallest of an engine that can split layers."""
+    ground = _ground(task, question, workable_batch(batch, task.cluster.count))
+    room = space(ground, task.engine.axes, usual, domain=task.cluster.domain, brief=True)
+    if said.micro_batch is not None:
+        room = msgspec.structs.replace(room, micro_batch=(said.micro_batch,))
+    spread = MEMORY_SPREAD[question.method]
+    found = search(task, room, ground, [task.usable_bytes / factor for factor in (spread.high, spread.mid, spread.low)])
+    best = found.best[0] if found.best else found.smallest if task.engine.axes else None
+    return None if best is None else best.layout
+
+
+def _near_batch(sequences: float, said: PartialLayout, devices: int) -> int:
+    """The published batch, rounded to what the replicas can share: 3.2M tokens are 1,562 sequences of GPT-3."""
+    replicas = said.dp or max(1, devices // ((said.tp or 1) * (said.pp or 1) * (said.cp or 1)))
+    turns = (said.pp or 1) if (said.virtual_stages or 1) > 1 and said.accumulation is None else 1
+    each = replicas * (said.micro_batch or 1) * (said.accumulation or 1) * turns
+    return max(1, round(sequences / each)) * each
+
+
+def _usual_batch(question: Question, found: Model, task: Job, assumed: Assumed) -> int:
+    """Sequences in one step where nobody says or publishes them."""
+    training = Workload(
+        found.key, found.name, task.training, token_count(question, found, assumed), int(task.seq_len),
+        Interval.exact(0.0), found.architecture,
+    )  # fmt: skip
+    return usual_batch(training, assumed)
 
 
 def _ground(task: Job, question: Question, batch: int | None = None) -> Site:
@@ -166,14 +214,21 @@ def usual_precision(machine: Cluster) -> Precision:
     return cast("Precision", machine.device.training_dtype or "bf16")
 
 
-def chosen_layout(task: Job, said: PartialLayout, usual: Layout) -> Layout:
-    """The first layout of plain replicas that fits the usable memory."""
+def chosen_layout(task: Job, said: PartialLayout, usual: Layout, batch: int) -> Layout:
+    """The first layout of plain replicas that fits the usable memory, with as many micro-batches as the batch has."""
+    devices = task.cluster.count
     found = fit(
         task.architecture, task.training, int(task.seq_len), task.cluster.count, [task.usable_bytes],
-        micro_batch=said.micro_batch, habits=task.engine.memory,
+        micro_batch=said.micro_batch, global_batch=batch, habits=task.engine.memory,
+        host_bytes=task.host.capacity,
     )  # fmt: skip
-    precision = said.precision or usual.precision
-    return msgspec.structs.replace(found.layout, sp=usual.sp, kernel=usual.kernel, precision=precision)
+    return msgspec.structs.replace(
+        found.layout,
+        sp=usual.sp,
+        kernel=usual.kernel,
+        precision=usual.precision,
+        accumulation=max(1, round(batch / (float(found.layout.micro_batch) * devices))),
+    )
 
 
 class _Rested(NamedTuple):
@@ -184,21 +239,45 @@ class _Rested(NamedTuple):
 
 
 def _rested(task: Job, found: Estimate, *, named: bool) -> _Rested:
-    """Share of the step whose rates were assumed: the device's for computing, the links' for traffic, the engine's."""
-    time, total = found.time, float(found.step_s)
-    computing = sum(float(time[name]) for name in COMPUTING)
+    """Share of the step whose rates nobody measured: the device's for computing, the links' for traffic, the engine's.
+
+    What stages wait for each other follows from what they compute.
+    """
+    time, total, layout = found.time, float(found.step_s), found.layout
     waiting = sum(float(time[name]) for name in TRAFFIC)
-    links = [link for link in (task.cluster.inside, task.cluster.between) if link is not None]
-    assumed = 0.0
+    host = sum(float(time[name]) for name in ("launch", "step_overhead"))
+    used = [task.cluster.inside] if task.cluster.domain > 1 else []
+    used += [task.cluster.between] if float(layout.devices) > task.cluster.domain else []
+    links = all(link is not None and link.attained is not None and link.attained.kind == "measured" for link in used)
+    assumed = 0.0 if links else waiting
     if task.silicon.kind != "measured":
-        assumed += computing
-    if waiting and any(link.attained is None or link.attained.kind != "measured" for link in links):
-        assumed += waiting
-    if not named or task.engine.kind != "measured":
-        assumed = max(assumed, total - computing - waiting)
-    share = assumed / total
+        assumed += total - waiting - host
+    if task.engine.kind != "measured":
+        assumed += host
     known = named and task.engine.kind == "measured" and task.silicon.kind == "measured"
-    return _Rested(share, KNOWN_SPREAD if known else ASSUMED_SPREAD)
+    return _Rested(assumed / total, KNOWN_SPREAD if known else ASSUMED_SPREAD)
+
+
+def _reading_remarks(found: Model) -> tuple[Text, ...]:
+    """That the shape of an undisclosed model is a reading."""
+    if not found.readings:
+        return ()
+    return (Text("{model} is undisclosed: its shape is the first published reading of it.", model=found.name),)
+
+
+ELSEWHERE = N_("{engine:word} has no {axis} of its own: another engine may run it so.")
+
+
+def engine_remarks(task: Job, layout: Layout) -> tuple[Text, ...]:
+    """What the layout asks of the engine that it does not have: the estimate shows what it would bring."""
+    degrees = {"tp": layout.tp, "pp": layout.pp, "cp": layout.cp, "ep": layout.ep}
+    return tuple(
+        Text(
+            "{engine:word} has no {axis} of its own: another engine may run it so.", engine=task.engine.name, axis=axis
+        )
+        for axis, degree in degrees.items()
+        if degree > 1 and axis not in task.engine.axes
+    )
 
 
 def _estimated(
@@ -213,7 +292,10 @@ def _estimated(
     there = setting(task, layout.precision)
     result = estimate(task, layout, there)
     rested = _rested(task, result, named=question.engine is not None)
-    slower, faster = rested.spread, rested.spread.inverse()
+    # No run uses more of a device than all of it: that bounds how much faster than estimated it can be.
+    fastest = max(rested.spread.low, min(1.0, float(result.hfu)))
+    slower = Interval(fastest, 1.0, rested.spread.high)
+    faster = slower.inverse()
     peak = MEMORY_SPREAD[question.method] * float(result.peak_bytes)
     available = task.cluster.device.memory.value * usable
     why = Text("{need:bytes} needed, {have:bytes} there", need=peak, have=available)
@@ -236,7 +318,7 @@ def _estimated(
         assumptions=assumed.used,
         peak_rate=float(there.rates.peak),
         usual_mfu=usual_mfu,
-        remarks=remarks(layout, _ground(task, question)),
+        remarks=(*remarks(layout, _ground(task, question)), *engine_remarks(task, layout), *_reading_remarks(found)),
     )
 
 

@@ -191,13 +191,13 @@ def lora_parameters(
 
 
 @lru_cache(maxsize=4096)
-def active_lora_parameters(arch: Architecture, rank: int) -> float:
+def active_lora_parameters(arch: Architecture, rank: int, targets: Targets = "all-linear") -> float:
     """Parameters of the adapters that one token passes through: those of its own experts only.
 
     >>> active_lora_parameters(LLAMA2_7B, 16) == lora_parameters(LLAMA2_7B, 16)
     True
     """
-    groups = _adapted_groups(arch, None, ())
+    groups = _adapted_groups(arch, ADAPTED.get(targets), ())
     return float(sum(times * _adapter(group, rank) * _share_used(group[0]) for group, times in groups))
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from cardyears.base.ledger import Ledger
 from cardyears.work.architecture import Architecture
-from cardyears.work.params import linear_parameters, lora_parameters, total_parameters
+from cardyears.work.params import Targets, active_lora_parameters, linear_parameters, lora_parameters, total_parameters
 
 
 class Recipe(msgspec.Struct, frozen=True):
@@ -28,7 +28,8 @@ class Recipe(msgspec.Struct, frozen=True):
     moments: float
     source: str
     temporaries: float = 0.0
-    """Held beside the state while the optimiser updates: none with fused kernels, one copy with foreach loops."""
+    """Held for each parameter that a rank updates, while it does: none with fused kernels, one copy with foreach
+    loops, a gradient in fp32 with DeepSpeed."""
     paged: bool = False
     """Whether moments that do not fit move to the host and back, page by page, instead of failing."""
 
@@ -49,6 +50,26 @@ RECIPES = {
             "adamw-fp32-gradients", "bf16 mixed precision, AdamW, fp32 gradients", 2.0, 4.0, 4.0, 8.0, "megatron-core"
         ),
         Recipe("adamw-fp32", "fp32 weights, bf16 products, AdamW", 4.0, 4.0, 0.0, 8.0, "torchtitan"),
+        Recipe(
+            "adamw-fp32-foreach",
+            "fp32 weights, bf16 products, AdamW in loops over tensors",
+            4.0,
+            4.0,
+            0.0,
+            8.0,
+            "torchtitan",
+            temporaries=4.0,
+        ),
+        Recipe(
+            "adamw-deepspeed",
+            "fp16 or bf16 mixed precision, AdamW of DeepSpeed",
+            2.0,
+            2.0,
+            4.0,
+            8.0,
+            "deepspeed",
+            temporaries=4.0,
+        ),
         Recipe("adamw-bf16", "pure bf16, AdamW", 2.0, 2.0, 0.0, 4.0, "llama-recipes", temporaries=2.0),
         Recipe("adamw-8bit", "bf16 mixed precision, 8-bit AdamW", 2.0, 2.0, 4.0, 2 + 2 * 4 / _BLOCK, "adam8bit-2021"),
         Recipe(
@@ -59,6 +80,17 @@ RECIPES = {
             4.0,
             2 + 2 * 4 / _BLOCK,
             "qlora-2023",
+            paged=True,
+        ),
+        Recipe(
+            "paged-adamw-8bit-bf16",
+            "pure bf16, paged 8-bit AdamW",
+            2.0,
+            2.0,
+            0.0,
+            2 + 2 * 4 / _BLOCK,
+            "qlora-2023",
+            temporaries=2.0,
             paged=True,
         ),
         Recipe(
@@ -83,6 +115,11 @@ BF16_BYTES = 2.0
 NF4_BYTES = 0.5 + 0.127 / 8
 """A 4-bit weight with its doubly quantised scale: 4.127 bits (QLoRA 2023, section 3)."""
 
+INT8_BYTES = 1.0 + 2 / 64
+"""An 8-bit weight; the outliers' columns stay in 16 bit (LLM.int8(), about one in 64). Source: adam8bit-2021."""
+BASES = {"nf4": NF4_BYTES, "int8": INT8_BYTES}
+"""Bytes for each weight of a quantised base."""
+
 ADAPTER_RECIPE = RECIPES["adamw-fp32"]
 """Adapters are kept, multiplied in bf16 and updated in fp32, as PEFT does by default."""
 
@@ -102,7 +139,15 @@ def full_state(arch: Architecture, recipe: Recipe) -> Ledger:
     )
 
 
-def adapter_state(arch: Architecture, rank: int, *, quantised: bool) -> Ledger:
+def adapter_state(
+    arch: Architecture,
+    rank: int,
+    *,
+    quantised: bool,
+    base: str = "nf4",
+    targets: Targets = "all-linear",
+    recipe: Recipe = ADAPTER_RECIPE,
+) -> Ledger:
     """Bytes of state of a frozen base with trained adapters (LoRA, or QLoRA when quantised).
 
     The base is in bf16; when quantised its linear layers are in NF4 with doubly quantised scales, and embedding,
@@ -111,12 +156,12 @@ def adapter_state(arch: Architecture, rank: int, *, quantised: bool) -> Ledger:
     >>> adapter_state(LLAMA2_7B, 16, quantised=True)["weights"] / 1e9
     4.02...
     """
-    linear, trained = linear_parameters(arch), lora_parameters(arch, rank)
+    linear, trained = linear_parameters(arch), lora_parameters(arch, rank, targets)
     rest = total_parameters(arch) - linear
-    recipe = ADAPTER_RECIPE
     return Ledger(
-        weights=linear * (NF4_BYTES if quantised else BF16_BYTES) + rest * BF16_BYTES + trained * recipe.weight,
+        weights=linear * (BASES[base] if quantised else BF16_BYTES) + rest * BF16_BYTES + trained * recipe.weight,
         gradients=trained * recipe.gradient,
+        master_weights=trained * recipe.master,
         optimizer=trained * recipe.moments,
     )
 
@@ -129,6 +174,12 @@ class Training(msgspec.Struct, frozen=True):
     recipe: Recipe = RECIPES["adamw"]
     rank: int = 16
     """Of the adapters."""
+    targets: Targets = "all-linear"
+    """Matrices that have adapters."""
+    base: str = "nf4"
+    """What the frozen base is quantised to: a key of `BASES`."""
+    adapter: Recipe = ADAPTER_RECIPE
+    """How the adapters are kept and updated."""
 
     @property
     def adapters(self) -> bool:
@@ -138,10 +189,30 @@ class Training(msgspec.Struct, frozen=True):
     @property
     def trained(self) -> Recipe:
         """How the trained parameters are kept."""
-        return ADAPTER_RECIPE if self.adapters else self.recipe
+        return self.adapter if self.adapters else self.recipe
+
+    @property
+    def quantised(self) -> bool:
+        """Whether the frozen base is quantised."""
+        return self.method == "qlora"
+
+    @property
+    def base_bytes(self) -> float:
+        """Bytes for each weight of the frozen base's matrices."""
+        return BASES[self.base] if self.quantised else BF16_BYTES
+
+    def adapter_parameters(self, arch: Architecture) -> float:
+        """Trained parameters of all adapters."""
+        return lora_parameters(arch, self.rank, self.targets)
+
+    def active_adapter_parameters(self, arch: Architecture) -> float:
+        """Those that one token passes through."""
+        return active_lora_parameters(arch, self.rank, self.targets)
 
     def state(self, arch: Architecture) -> Ledger:
         """Bytes of weights, gradients and optimiser of the whole model."""
         if self.adapters:
-            return adapter_state(arch, self.rank, quantised=self.method == "qlora")
+            return adapter_state(
+                arch, self.rank, quantised=self.quantised, base=self.base, targets=self.targets, recipe=self.adapter
+            )
         return full_state(arch, self.recipe)

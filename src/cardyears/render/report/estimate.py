@@ -65,7 +65,7 @@ def estimate(found: Estimated, page: Page, *, explained: bool = False, titles: T
 def _headline(found: Estimated) -> Text:
     words: dict[str, Value] = {
         "model": found.model,
-        "machine": _machine(found),
+        "machine": machine(found),
         "step": found.step_s.mid,
         "speed": _tokens(found, found.tokens_per_s_per_device.mid),
         "mfu": found.mfu.mid,
@@ -75,7 +75,8 @@ def _headline(found: Estimated) -> Text:
     return Text(_HEADLINES[found.fits.verdict], **words)
 
 
-def _machine(found: Estimated) -> Text:
+def machine(found: Estimated) -> Text:
+    """How many of which device."""
     cluster = found.job.cluster
     if cluster.count == 1:
         return Text("one {device}", device=cluster.device.name)
@@ -265,7 +266,7 @@ def _rests(page: Page, found: Estimated) -> None:
     page.rows(([page.say(name), page.say(text)] for name, text in rows), wrap=1)
     if found.chosen:
         page.line(
-            N_("The layout was chosen here: the first of plain replicas that fits. --layout names another."), indent=2
+            N_("The layout was chosen here. --layout names another, and cardyears plan compares them all."), indent=2
         )
 
 

@@ -11,6 +11,7 @@ from cardyears.render.page import Page, TextPage, Titles
 REPORTS = {
     "Answer": ("check", "check"),
     "Estimated": ("estimate", "estimate"),
+    "Planned": ("plan", "plan"),
     "ParameterCount": ("counts", "params"),
     "FlopCount": ("counts", "flops"),
     "Audit": ("verdicts", "audit"),
