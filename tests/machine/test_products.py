@@ -10,16 +10,13 @@ import math
 from statistics import median
 from typing import NamedTuple
 
-import msgspec
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import settings
 
 from cardyears.base.units import Scalar
 from cardyears.catalogue.load import load
 from cardyears.machine.device import Device
-from cardyears.machine.products import ProductCurve, grouped_share, product_rate, product_time
+from cardyears.machine.products import product_time
 from cardyears.machine.silicon import Silicon
 from cardyears.resolve.devices import device
 from cardyears.resolve.silicon import silicon
@@ -156,110 +153,3 @@ def test_so_many_products_take_so_many_times_as_long() -> None:
     assert product_time(curve, 1e15, 3e12, 64, 64, 64, count=12.0) == pytest.approx(
         12 * product_time(curve, 1e15, 3e12, 64, 64, 64)
     )
-
-
-def test_rate_and_time_say_the_same() -> None:
-    curve = named("a100-sxm-80gb")[1].products
-    time = product_time(curve, 3e14, 2e12, 512, 1_024, 2_048)
-    assert product_rate(curve, 3e14, 2e12, 512, 1_024, 2_048) * time == pytest.approx(2.0 * 512 * 1_024 * 2_048)
-
-
-def test_grouped_products_of_few_rows_run_slowly() -> None:
-    assert grouped_share(350.0, 1_500.0) == 0.25
-    assert grouped_share(1e6, 1e6) == pytest.approx(1.0, abs=0.01)
-    assert grouped_share(16.0, 2_048.0) < grouped_share(256.0, 2_048.0) < grouped_share(256.0, 4_096.0)
-
-
-# What must hold for every shape.
-
-sizes = st.floats(1.0, 1e6)
-peaks, bandwidths = st.floats(1e12, 1e17), st.floats(1e10, 1e14)
-curves = st.builds(
-    ProductCurve,
-    share=st.floats(0.3, 1.2),
-    depth=st.floats(0.0, 300.0),
-    fill=st.floats(0.0, 1e-9),
-    floor_s=st.floats(1e-6, 3e-5),
-)
-at_least = st.floats(1.0, 100.0)
-
-
-@some
-@given(curves, peaks, bandwidths, sizes, sizes, sizes, st.sampled_from("mnk"), at_least)
-def test_a_larger_size_is_never_faster(
-    curve: ProductCurve, peak: float, bandwidth: float, m: float, n: float, k: float, which: str, factor: float
-) -> None:
-    larger = {"m": m, "n": n, "k": k}
-    larger[which] *= factor
-    assert product_time(curve, peak, bandwidth, **larger) >= product_time(curve, peak, bandwidth, m, n, k)
-
-
-@some
-@given(curves, peaks, bandwidths, sizes, sizes, sizes, at_least)
-def test_more_peak_or_bandwidth_is_never_slower(
-    curve: ProductCurve, peak: float, bandwidth: float, m: float, n: float, k: float, factor: float
-) -> None:
-    now = product_time(curve, peak, bandwidth, m, n, k)
-    assert product_time(curve, peak * factor, bandwidth, m, n, k) <= now
-    assert product_time(curve, peak, bandwidth * factor, m, n, k) <= now
-
-
-@some
-@given(curves, peaks, bandwidths, sizes, sizes, sizes)
-def test_no_product_beats_the_peak_or_the_memory(
-    curve: ProductCurve, peak: float, bandwidth: float, m: float, n: float, k: float
-) -> None:
-    time = product_time(curve, peak, bandwidth, m, n, k)
-    assert time >= 2 * m * n * k / (peak * curve.share) * (1 - 1e-12)
-    assert time >= 2 * (m * k + k * n + m * n) / bandwidth * (1 - 1e-12)
-    assert time >= curve.floor_s
-
-
-@some
-@given(curves, peaks, bandwidths, st.lists(st.tuples(sizes, sizes, sizes), min_size=1, max_size=8))
-def test_floats_and_arrays_give_the_same_bits(
-    curve: ProductCurve, peak: float, bandwidth: float, shapes: list[tuple[float, float, float]]
-) -> None:
-    m, n, k = np.array(shapes).T
-    alone = [product_time(curve, peak, bandwidth, *shape, count=3.0) for shape in shapes]
-    assert np.asarray(product_time(curve, peak, bandwidth, m, n, k, count=3.0)).tolist() == alone
-    assert np.asarray(grouped_share(m, n)).tolist() == [grouped_share(rows, width) for rows, width, _ in shapes]
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 1), (10**6, 1, 10**6), (1, 10**6, 1), (10**6, 10**6, 10**6), (1, 1, 10**9)])
-def test_the_curve_is_defined_for_extreme_shapes(shape: tuple[int, int, int]) -> None:
-    whole = seconds("h100-sxm-80gb", *shape)
-    assert 0 < whole < math.inf
-    assert seconds("h100-sxm-80gb", *(np.array([size]) for size in shape)) == whole
-
-
-# Every device.
-
-
-@pytest.mark.parametrize("key", sorted(load().silicon))
-def test_every_row_of_the_catalogue_is_of_a_device_or_a_family(key: str) -> None:
-    assert key in load().accelerators or key in load().shares
-
-
-@pytest.mark.parametrize("key", sorted(load().accelerators))
-def test_every_device_has_a_curve_and_says_what_it_rests_on(key: str) -> None:
-    found, attained = named(key)
-    assert attained.family == found.family
-    assert attained.kind in {"measured", "derived", "assumed"}
-    assert attained.source in load().sources
-    assert attained.reason
-
-
-def test_a_device_that_was_measured_apart_has_a_curve_of_its_own() -> None:
-    assert named("gb300")[1].products != named("b200")[1].products
-
-
-def test_a_family_without_a_row_gets_the_middle_of_all_accelerators() -> None:
-    unknown = msgspec.structs.replace(named("a100-sxm-80gb")[0], key="new-card", family="new")
-    assert silicon(unknown, load()).kind == "assumed"
-
-
-def test_only_devices_with_low_precision_gain_by_it() -> None:
-    assert not named("a100-sxm-80gb")[1].gain
-    assert named("h100-sxm-80gb")[1].gain["fp8"] == pytest.approx(1.8, abs=0.2)
-    assert named("b200")[1].gain["nvfp4"] > named("b200")[1].gain["fp8"]

@@ -113,3 +113,7 @@ def test_any_text_reads_or_is_refused_in_a_sentence(text: str) -> None:
     except CardyearsError as error:
         sentence = str(error)
     assert not sentence or sentence.endswith(".")
+
+
+def test_the_kind_of_context_parallelism_may_stand_in_its_degrees_place() -> None:
+    assert read_layout("cp=4,context=ulysses") == read_layout("cp=4,context_kind=ulysses")

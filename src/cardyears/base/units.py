@@ -27,10 +27,10 @@ Joules: TypeAlias = Scalar
 Usd: TypeAlias = Scalar
 Count: TypeAlias = Scalar
 
-KILO, MEGA, GIGA, TERA, PETA, EXA = 1e3, 1e6, 1e9, 1e12, 1e15, 1e18
+KILO, GIGA, TERA = 1e3, 1e9, 1e12
 
-KB, MB, GB, TB, PB = 1e3, 1e6, 1e9, 1e12, 1e15
-KIB, MIB, GIB, TIB, PIB = 2.0**10, 2.0**20, 2.0**30, 2.0**40, 2.0**50
+MB, GB, TB = 1e6, 1e9, 1e12
+MIB, GIB = 2.0**20, 2.0**30
 
 MINUTE = 60.0
 HOUR = 3_600.0

@@ -45,7 +45,11 @@ if TYPE_CHECKING:
 @click.option(
     "--timeline", "with_timeline", is_flag=True, help="Draw which pipeline stage works when, and which waits."
 )
-@click.option("--chart", metavar="FILE", help="Write both ledgers as a chart: .svg, .png, .pdf, .html or .json.")
+@click.option(
+    "--chart",
+    metavar="FILE",
+    help="Write a chart of both ledgers (with --timeline: of the pipeline): .svg, .png, .pdf, .html, .json.",
+)
 @click.option(
     "--exit-code", "by_verdict", is_flag=True, help="Exit 0 if it fits or probably does, 3 if unlikely or not."
 )
@@ -80,7 +84,7 @@ def estimate(
     layout = ",".join(layouts) if layouts else None
     result = ask(model, on=on, layout=layout, assume=read_assumptions(assume), catalogue=catalogue, **said)
     if chart is not None:
-        charted(result.subject, chart, lang)
+        charted(result.subject, chart, lang, pipeline=with_timeline)
     present(result, as_json=as_json, lang=lang, explained=explained, with_sources=with_sources, catalogue=catalogue)
     if with_timeline and not as_json:
         drawn(result.subject, lang)
@@ -97,9 +101,10 @@ def drawn(found: Estimated, lang: str) -> None:
     put(f"\n{page}")
 
 
-def charted(found: Estimated, path: str, lang: str) -> None:
-    """Both ledgers as a file."""
-    from cardyears.render.chart import estimate_chart
+def charted(found: Estimated, path: str, lang: str, *, pipeline: bool) -> None:
+    """Both ledgers as a file, or the pipeline's timeline."""
+    from cardyears.render.chart import estimate_chart, timeline_chart
     from cardyears.render.chart_file import write_chart
 
-    write_chart(estimate_chart(found, said_in(lang)), path)
+    chart = timeline_chart if pipeline else estimate_chart
+    write_chart(chart(found, said_in(lang)), path)

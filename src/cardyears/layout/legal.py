@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cardyears.base.broadcast import where
-from cardyears.base.errors import BadInput, Contradiction
+from cardyears.base.errors import BadInput, Contradiction, listed
 from cardyears.base.text import Text
 from cardyears.layout.layout import Layout
 from cardyears.layout.mend import advice, candidates
@@ -126,7 +126,9 @@ def _error(place: int, said: PartialLayout, site: Site, defaults: Layout) -> Bad
         past.append((key, [value for value, at in reached if at > place]))
     remedies = [advice(key, values, _current(key, layout, ground)) for key, values in past if values]
     if not remedies:
-        other = rule.otherwise or (lambda *_: Text("Take another {key}.", key=rule.mends[0]))
+        other = rule.otherwise or (
+            lambda *_: Text("No single one of {keys} mends it: change several.", keys=listed(rule.mends))
+        )
         remedies = [other(layout, ground)]
     return Contradiction(rule.broken(layout, ground), remedies[0])
 

@@ -72,37 +72,3 @@ def product_time(
     moving = (m + n) * (operand_bytes / bandwidth) * k + outputs * (output_bytes / bandwidth)
     computing_squared = (filled * filled + unfilled * unfilled) * (deep * deep)
     return (sqrt(computing_squared + moving * moving) + curve.floor_s) * count
-
-
-def product_rate(
-    curve: ProductCurve,
-    peak: FlopPerSecond,
-    bandwidth: BytesPerSecond,
-    m: Scalar,
-    n: Scalar,
-    k: Scalar,
-    *,
-    operand_bytes: Scalar = HALF_BYTES,
-    output_bytes: Scalar = HALF_BYTES,
-) -> FlopPerSecond:
-    """FLOP/s that one product of m x k by k x n attains; `product_time` has the equation.
-
-    >>> curve = ProductCurve(share=0.86, depth=110.0, fill=2.4e-10, floor_s=4.5e-6)
-    >>> round(product_rate(curve, 312e12, 1.8e12, 256, 256, 256) / 312e12, 3)
-    0.022
-    """
-    time = product_time(curve, peak, bandwidth, m, n, k, operand_bytes=operand_bytes, output_bytes=output_bytes)
-    return 2.0 * m * n * k / time
-
-
-def grouped_share(rows: Scalar, width: Scalar) -> Scalar:
-    """Rate of a grouped product of experts over that of one large product of as many FLOP.
-
-        rows / (rows + 350) · width / (width + 1500)
-
-    `rows` are the tokens of each expert, `width` is its inner width. Source: measured-runs.
-
-    >>> grouped_share(350.0, 1_500.0)
-    0.25
-    """
-    return rows / (rows + GROUPED_ROWS) * (width / (width + GROUPED_WIDTH))

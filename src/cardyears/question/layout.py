@@ -172,6 +172,8 @@ def _read(written: str, value: str) -> Iterator[tuple[str, Any]]:
     if every:
         yield "recompute", "full"
         yield "recompute_every", read_whole(every[1], "recompute_every")
+    elif key == "cp" and value.replace("_", "-") in _WORDS["context_kind"]:
+        yield "context_kind", _WORDS["context_kind"][value.replace("_", "-")]
     elif key in _WORDS:
         yield key, _one_of(key, value.replace("_", "-"), _WORDS[key])
     elif key == "fsdp":

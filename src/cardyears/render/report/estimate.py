@@ -117,8 +117,10 @@ def layout_words(found: Estimated) -> Iterator[Text | str]:
 
 def _replicas(found: Estimated) -> Iterator[Text]:
     one = found.estimate.layout
-    if one.dp > 1 or one.zero:
+    if one.dp > 1:
         yield Text("{n:integer} replicas, {zero:word}", n=one.dp, zero=ZERO[int(one.zero)])
+    elif one.zero and one.replicas > 1:
+        yield Text("{zero:word}", zero=ZERO[int(one.zero)])
     if one.zero and one.shard_group is not None and one.shard_group < one.replicas:
         yield Text("sharded in groups of {n:integer}", n=one.shard_group)
 
