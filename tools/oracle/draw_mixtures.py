@@ -108,6 +108,7 @@ def _deepseek_v4(r: Random) -> Config:
     ratios = [r.choice((0, 4, 128)) for _ in range(fields["num_hidden_layers"])]
     return {
         **fields,
+        "num_attention_heads": 2 * r.randint(1, 3),  # two output groups share them evenly
         "num_key_value_heads": 1,
         "head_dim": 64,
         "qk_rope_head_dim": 16,
