@@ -1,6 +1,7 @@
 """Which coefficients of engines and chips do the measured runs show? A robust fit of step times, with priors.
 
     python tools/fit_steps.py
+    python tools/fit_steps.py --held-out    how far off it is on sources that it was not fitted on; writes nothing
 
 Starts from ``tools/priors.toml`` (what a coefficient would be without any run, and how sure that is), fits all of them
 jointly on the runs that ship with the product, and writes them into ``engines.toml`` and ``sustained.toml``. The
@@ -12,7 +13,9 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 import tomllib
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,7 +31,7 @@ from cardyears.estimate.step import setting, step
 from cardyears.machine.engine import Engine
 from cardyears.machine.silicon import Silicon
 from cardyears.resolve.silicon import EVERY_FAMILY, silicon
-from cardyears.validate.compare import engines, job, measured_step
+from cardyears.validate.compare import engines, errors, job, measured_step
 from cardyears.validate.read import Problem, problems
 from cardyears.validate.runs import load_runs
 
@@ -235,15 +238,40 @@ def _put(text: str, table: str, field: str, value: str) -> str:
     return changed
 
 
-def main() -> None:
-    """Fit and write."""
+FOLDS = 4
+
+
+def held_out(rows: Sequence[Row], every: Sequence[Coefficient], catalogue: Catalogue) -> None:
+    """Fit four times, each time without a quarter of the sources, and print the errors on what was left out."""
+    found: list[float] = []
+    for fold in range(FOLDS):
+        inside = [row for row in rows if _fold(row) != fold]
+        outside = [row for row in rows if _fold(row) == fold]
+        theta = fit(Model(inside, every, catalogue), say=False)
+        predicted = Model(outside, every, catalogue).predict(theta)
+        good = [row.problem.measured.quality == "good" for row in outside]
+        found += [math.expm1(error) for error, fine in zip(predicted, good, strict=True) if fine]
+    result = errors(found)
+    print(f"{result.runs} runs of sources left out: median {result.median:.1%}, 90th percentile {result.p90:.1%}")
+
+
+def _fold(row: Row) -> int:
+    """Which quarter a source is in: by its name, so that it is the same every time."""
+    return zlib.crc32(row.problem.measured.source.encode()) % FOLDS
+
+
+def main(*, without: bool) -> None:
+    """Fit and write, or fit without some and compare."""
     priors = tomllib.loads(PRIORS.read_text(encoding="utf-8"))
     catalogue = load()
     every = coefficients(priors)
     model = Model(rows_of(catalogue, priors["sustained"]), every, catalogue)
     print(f"{len(model.rows)} runs, {len(every)} coefficients")
+    if without:
+        held_out(model.rows, every, catalogue)
+        return
     write(model, fit(model))
 
 
 if __name__ == "__main__":
-    main()
+    main(without="--held-out" in sys.argv[1:])

@@ -291,3 +291,13 @@ def test_a_device_without_bandwidth_is_refused(capsys: pytest.CaptureFixture[str
     assert left == 2, err
     assert "no published memory bandwidth" in err
     assert "--catalogue" in err
+
+
+def test_what_makes_it_fit_also_waits_less_where_the_bubble_stands_out(capsys: pytest.CaptureFixture[str]) -> None:
+    layout = "tp=8,pp=16,dp=128,micro_batch=1,global_batch=2048,recompute=none,zero=1"
+    line = f'llama-3.1-405b --on "16384x H100 over 400Gb/s per gpu" --seq-len 8192 --layout "{layout}"'
+    advice = asked(capsys, line)["advice"]
+    assert advice["about"] == "memory"
+    assert "recompute=" in advice["change"]
+    assert "virtual_stages=" in advice["change"]
+    assert advice["speedup"] > 1.3

@@ -225,7 +225,7 @@ def _memory(found: Estimated, bench: _Bench) -> Advice:
         tried = bench.all(change for change in changes if change)
         fitting = [one for one in tried if one.fits]
         if fitting:
-            return _fitting(found, max(fitting, key=_speed))
+            return _fitting(found, _with_less_waiting(bench, max(fitting, key=_speed)))
         known = (one for one in (least, *tried) if one is not None)
         least = min(known, key=lambda one: float(one.estimate.peak_bytes), default=None)
     peak = float((least.estimate if least else found.estimate).peak_bytes)
@@ -233,6 +233,16 @@ def _memory(found: Estimated, bench: _Bench) -> Advice:
         "No recomputation, sharding, smaller micro-batch or offload makes it fit: the least is {peak:bytes}.", peak=peak
     )
     return Advice("memory", "", 1.0, least.estimate if least else found.estimate, text)
+
+
+def _with_less_waiting(bench: _Bench, best: _Tried) -> _Tried:
+    """What fits, with a schedule that waits less where the bubble stands out and it still fits."""
+    time = best.estimate.time
+    if float(time["bubble"] / best.estimate.step_s) < BUBBLE_STANDS_OUT:
+        return best
+    more = bench.all({**best.change, **change} for change in _bubble(best.estimate.layout))
+    faster = [one for one in more if one.fits and _speed(one) >= WORTH * _speed(best)]
+    return max(faster, key=_speed, default=best)
 
 
 def _fitting(found: Estimated, best: _Tried) -> Advice:
