@@ -254,7 +254,7 @@ def test_the_axis_that_talks_most_sits_inside_the_node() -> None:
     near, who = neighbours(laid, 8.0), mesh(laid, 8.0)
     assert near.tensor[:3] == (8.0, 8.0, 1.0)
     assert near.context[:3] == (2.0, 1.0, 2.0)
-    assert who.replicas[:3] == (8.0, 1.0, 8.0)
+    assert who.shards[:3] == (8.0, 1.0, 8.0)
     assert who.next_stage == 1.0
     assert who.ends.nodes == 2.0
     assert who.all[:3] == (1_024.0, 8.0, 128.0)

@@ -9,7 +9,7 @@ import math
 
 import msgspec
 
-from cardyears.answer.verdict import Finding, within
+from cardyears.answer.verdict import Finding, Verdict, within
 from cardyears.base.interval import Interval
 from cardyears.base.text import Text
 from cardyears.case import Case, Job
@@ -26,10 +26,8 @@ NEAR_BATCH = 0.1
 """A power of two this near is what a rounded figure meant: 16M tokens of 8,192 are 2,048 sequences and not 1,953."""
 _BATCH_GRAIN = 8
 """A batch is rounded to a power of two that is at most this part of it, so that many degrees divide it."""
-
-
 STEP_SPREAD = Interval(0.72, 1.0, 1.38)
-"""Measured over predicted step time where engine and layout are assumed. Source: measured-runs."""
+"""Measured over predicted step time where the engine, the device or the layout is assumed. Source: measured-runs."""
 
 
 class Linked(msgspec.Struct, frozen=True):
@@ -59,7 +57,9 @@ def linked(case: Case) -> Linked | None:
 
 
 def connected(estimate: Estimate, spread: Interval) -> Finding:
-    """Whether devices wait for links no longer than they compute."""
+    """Whether devices wait for links no longer than they compute; one device waits for none."""
+    if float(estimate.layout.devices) == 1:
+        return Finding(Verdict.YES, Text("one device needs no link"))
     step, waiting = float(estimate.step_s), float(estimate.waiting)
     verdict = within(spread * (waiting * step), step - waiting * step)
     return Finding(verdict, Text("devices wait {share:percent} of each step for links", share=waiting))

@@ -1,7 +1,7 @@
 """Which layout of plain replicas fits, with the least computed again and the least sharded?
 
 Looks at every combination of ZeRO stage, recomputation and chunked loss, then for the largest micro-batch. Tensor,
-pipeline, context and expert parallelism come with the search over layouts.
+pipeline, context and expert parallelism are the search's: `search.search`.
 """
 
 from __future__ import annotations

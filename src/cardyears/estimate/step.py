@@ -192,12 +192,15 @@ def _pipeline(job: Job, layout: Layout, within: Block, layers: Ledger, one_hop: 
     average = times.together / layout.pp
     batches = layout.accumulation * 1.0
     share = batches / layout.pp
+    kernels = job.engine.kernel_s * job.engine.kernel_share(compiled=layout.compiled)
+    launched = (computed.head.kernels + computed.embedding.kernels) * kernels
     forward = (computed.forward.device + head / 3.0) / layout.pp
     weights = computed.weights / layout.pp
     chunk = average / (2.0 * layout.virtual_stages)
     hops = one_hop if layout.schedule == "1f1b" else exposed(chunk, one_hop)
     return Ledger(
         {name: line * share for name, line in layers.items()},
+        launch=(layers["launch"] + maximum(launched - embedding - head, 0.0)) * share,
         head=head * share,
         embedding=embedding * share,
         vocabulary_traffic=traffic * share,

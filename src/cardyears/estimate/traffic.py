@@ -50,8 +50,6 @@ class Mesh(NamedTuple):
     """Who talks to whom outside the layers."""
 
     tensor: Group
-    replicas: Group
-    """Data and context ranks together: they share gradients."""
     expert_replicas: Group
     shards: Group
     """Ranks that one sharded copy spans."""
@@ -71,7 +69,6 @@ def mesh(layout: Layout, domain: float) -> Mesh:
     stage = tp * cp * dp
     return Mesh(
         tensor=group(tp, 1.0, domain),
-        replicas=group(cp * dp, tp, domain),
         expert_replicas=group(layout.expert_replicas, layout.ep * layout.etp * 1.0, domain),
         shards=group(shards, tp, domain),
         copies=group(layout.replicas / shards, tp * shards, domain),
@@ -87,7 +84,7 @@ class LayerTraffic(NamedTuple):
     tensor: Seconds
     """Forward; the backward pass has as much."""
     context: Seconds
-    """Forward, not yet hidden behind attention; the backward pass has twice as much."""
+    """Forward, not yet hidden behind attention; the backward pass has twice as much, with Ulysses as much."""
     expert: Seconds
     calls: Count
 

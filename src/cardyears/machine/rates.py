@@ -60,8 +60,7 @@ class Rates(msgspec.Struct, frozen=True):
             t(rows + 350) · (1 + 1500/width)
 
         which for many rows is the rate of one large product times rows/(rows + 350) · width/(width + 1500), and for few
-        no more than the weights' way through memory. With
-        `gradient_bytes` of each weight it is the weights' gradient.
+        no more than the weights' way through memory. With `gradient_bytes` of each weight it is the weights' gradient.
         """
         padded = rows + GROUPED_ROWS
         m, n, k = (inputs, outputs, padded) if gradient_bytes else (padded, outputs, inputs)

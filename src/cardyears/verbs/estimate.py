@@ -6,11 +6,11 @@ from typing import NamedTuple, cast
 
 import msgspec
 
-from cardyears.answer.links import workable_batch
-from cardyears.answer.verdict import Finding, Verdict, within
+from cardyears.answer.links import STEP_SPREAD, connected, workable_batch
+from cardyears.answer.verdict import Finding, within
 from cardyears.base.errors import BadInput, Contradiction
 from cardyears.base.interval import Interval
-from cardyears.base.text import N_, Text
+from cardyears.base.text import Text
 from cardyears.case import Assumption, Job, Method, Precision, Workload
 from cardyears.catalogue.load import Catalogue
 from cardyears.estimate.estimate import TRAFFIC, Estimate, estimate
@@ -39,8 +39,6 @@ from cardyears.work.state import RECIPES, Training
 
 KNOWN_SPREAD = Interval(0.84, 1.0, 1.19)
 """Measured over predicted step time where device and engine were measured. Source: measured-runs."""
-ASSUMED_SPREAD = Interval(0.72, 1.0, 1.38)
-"""The same where the engine or the device was not. Source: measured-runs."""
 
 
 class Estimated(msgspec.Struct, frozen=True):
@@ -130,7 +128,7 @@ def _training(question: Question, engine: Engine, assumed: Assumed) -> Training:
 
 
 def _layout(question: Question, found: Model, task: Job, assumed: Assumed) -> Layout:
-    """The layout that was said, completed and judged; or the first of plain replicas that fits."""
+    """The layout that was said, completed and judged; or on several devices the fastest that fits, on one the first."""
     said = question.layout or PartialLayout()
     if question.precision is not None:
         if said.precision is not None and said.precision != question.precision:
@@ -164,7 +162,8 @@ def _layout(question: Question, found: Model, task: Job, assumed: Assumed) -> La
         published = found.global_batch_tokens if question.method == "pretrain" else None
         sequences = published / task.seq_len if published else _usual_batch(question, found, task, assumed)
         batch = max(1, round(sequences))
-    assert batch is not None
+    else:
+        batch = said.global_batch
     if task.cluster.count > 1:
         best = _searched(task, question, said, usual, batch)
         if best is not None:
@@ -255,7 +254,7 @@ def _rested(task: Job, found: Estimate, *, named: bool) -> _Rested:
     if task.engine.kind != "measured":
         assumed += host
     known = named and task.engine.kind == "measured" and task.silicon.kind == "measured"
-    return _Rested(assumed / total, KNOWN_SPREAD if known else ASSUMED_SPREAD)
+    return _Rested(assumed / total, KNOWN_SPREAD if known else STEP_SPREAD)
 
 
 def _reading_remarks(found: Model) -> tuple[Text, ...]:
@@ -263,9 +262,6 @@ def _reading_remarks(found: Model) -> tuple[Text, ...]:
     if not found.readings:
         return ()
     return (Text("{model} is undisclosed: its shape is the first published reading of it.", model=found.name),)
-
-
-ELSEWHERE = N_("{engine:word} has no {axis} of its own: another engine may run it so.")
 
 
 def engine_remarks(task: Job, layout: Layout) -> tuple[Text, ...]:
@@ -312,7 +308,7 @@ def _estimated(
         peak=peak,
         available=available,
         fits=Finding(within(peak, available), why),
-        connected=connected(result, rested.spread, task.cluster.count),
+        connected=connected(result, rested.spread),
         assumed_share=rested.share,
         chosen=question.layout is None,
         assumptions=assumed.used,
@@ -320,13 +316,3 @@ def _estimated(
         usual_mfu=usual_mfu,
         remarks=(*remarks(layout, _ground(task, question)), *engine_remarks(task, layout), *_reading_remarks(found)),
     )
-
-
-def connected(result: Estimate, spread: Interval, devices: int) -> Finding:
-    """Whether the links are enough: devices wait for them no longer than they compute."""
-    if devices == 1:
-        return Finding(Verdict.YES, Text("one device needs no link"))
-    waiting = float(result.waiting) * float(result.step_s)
-    computing = float(result.step_s) - waiting
-    verdict = within(spread * waiting, computing)
-    return Finding(verdict, Text("devices wait {share:percent} of each step for links", share=float(result.waiting)))
