@@ -11,9 +11,9 @@ error of a run is the logarithm of predicted over measured step time; errors bey
 
 from __future__ import annotations
 
+import argparse
 import math
 import re
-import sys
 import tomllib
 import zlib
 from collections import Counter
@@ -274,4 +274,6 @@ def main(*, without: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(without="--held-out" in sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--held-out", action="store_true", help="fit without some sources and compare; write nothing")
+    main(without=parser.parse_args().held_out)
