@@ -30,6 +30,7 @@ INSIDE, BETWEEN = 2.0**38, 2.0**35
 NO_HABITS = MemoryHabits(context_bytes=0.0, reserve_share=0.0, logit_bytes=8.0, bucket_elements=0.0)
 FREE = {
     "product_factor": 1.0, "attention_factor": 1.0, "memory_bound_factor": 1.0, "kernel_s": 0.0, "collective_s": 0.0,
+    "routing_s": 0.0, "grouped_loss": 1.0,
     "step_s": 0.0, "gradient_exposure": 1.0, "tensor_exposure": 1.0, "expert_exposure": 1.0, "reduce_bytes": 2.0,
     "loss_passes": 0.0, "chunked_loss_passes": 0.0, "optimizer_passes": 1.0, "compiled": False, "memory": NO_HABITS,
 }  # fmt: skip

@@ -129,6 +129,46 @@ def test_adapters_move_the_inputs_and_outputs_of_their_matrices(ideal: Any) -> N
     assert (lora - full) * 1e12 == pytest.approx(32 * 2 * elements * TOKENS, rel=1e-9)
 
 
+def test_matrices_without_adapters_move_nothing_for_them(ideal: Any) -> None:
+    # Attention only: qkv 4,096 -> 12,288 and o 4,096 -> 4,096.
+    elements = (4_096 + 3 * 12_288) + (4_096 + 3 * 4_096)
+    lora, full = ideal(LLAMA2_7B, method="lora"), passed(ideal(LLAMA2_7B)).forward.moved
+    attention = msgspec.structs.replace(lora, training=msgspec.structs.replace(lora.training, targets="attention"))
+    assert (passed(attention).forward.moved - full) * 1e12 == pytest.approx(32 * 2 * elements * TOKENS, rel=1e-9)
+
+
+def test_low_precision_casts_what_goes_into_products_each_pass_and_weights_once_a_step(ideal: Any) -> None:
+    # Llama 2 7B in fp8 on a device whose products take nothing: 4 bytes for each element that goes into a product.
+    job = ideal(LLAMA2_7B)
+    there = setting(job, "bf16").rates
+    free = msgspec.structs.replace(there, product_peak=1e40, casts=True, operand_bytes=1.0)
+    instant = msgspec.structs.replace(free, casts=False)
+    cast, plain = (passes(job, Layout(), rates) for rates in (free, instant))
+    inputs, outputs = 4_096 * 3 + 11_008, 12_288 + 4_096 + 22_016 + 4_096
+    moved = (cast.forward.products - plain.forward.products) * 1e12
+    assert moved == pytest.approx(32 * 4 * inputs * TOKENS, rel=1e-9)
+    assert (cast.backward.products - plain.backward.products) * 1e12 == pytest.approx(
+        32 * 4 * outputs * TOKENS, rel=1e-9
+    )
+    weights = 4_096 * 12_288 + 4_096 * 4_096 + 4_096 * 22_016 + 11_008 * 4_096
+    assert cast.weight_casts * 1e12 == pytest.approx(32 * 4 * weights, rel=1e-9)
+    assert plain.weight_casts == 0
+
+
+def test_wide_elements_move_twice_the_bytes(ideal: Any) -> None:
+    job = ideal(LLAMA3_8B)
+    half = setting(job, "bf16").rates
+    wide = msgspec.structs.replace(half, element_bytes=4.0)
+    assert passes(job, Layout(), wide).forward.moved == 2 * passes(job, Layout(), half).forward.moved
+
+
+def test_counting_the_tokens_of_experts_takes_the_engine_its_time_each_way(ideal: Any) -> None:
+    quick, slow = (passed(ideal(MIXTURE, routing_s=seconds)) for seconds in (0.0, 1e-3))
+    assert slow.forward.moved - quick.forward.moved == pytest.approx(4e-3, rel=1e-9)
+    assert slow.backward.moved - quick.backward.moved == pytest.approx(4e-3, rel=1e-9)
+    assert passed(ideal(MIXTURE, routing_s=1e-3), Layout(graphs=True)).forward.moved == quick.forward.moved
+
+
 def test_full_recomputation_computes_the_blocks_forward_once_more(ideal: Any) -> None:
     job = ideal(LLAMA3_8B, moved=FAST)
     again = estimate(job, Layout(recompute="full")).time["recomputation"] * PEAK

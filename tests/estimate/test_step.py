@@ -128,6 +128,20 @@ def test_the_host_shows_where_it_is_slower_than_the_device(ideal: Any) -> None:
     assert run(job).time["launch"] == 0
 
 
+def test_replayed_graphs_take_the_host_no_time(ideal: Any) -> None:
+    assert run(ideal(LLAMA2_7B, kernel_s=1.0, collective_s=1.0), tp=2, graphs=True).time["launch"] == 0
+
+
+def test_weights_are_cast_once_a_step_however_many_micro_batches(ideal: Any) -> None:
+    job = ideal(LLAMA2_7B)
+    few, many = (run(job, accumulation=batches).time["weight_casts"] for batches in (1, 8))
+    assert few == many == 0  # in 16 bit
+    low = {**job.silicon.gain, "fp8": 2.0}
+    eight = msgspec.structs.replace(job, silicon=msgspec.structs.replace(job.silicon, gain=low))
+    few, many = (run(eight, accumulation=batches, precision="fp8").time["weight_casts"] for batches in (1, 8))
+    assert few == many > 0
+
+
 def test_a_faster_device_is_never_slower_where_the_host_is_behind(ideal: Any) -> None:
     # Gathered weights (ZeRO 3) hide behind the host's time too.
     slow, fast = (run(ideal(LLAMA2_7B, kernel_s=2e-4, moved=moved), dp=64, zero=3).step_s for moved in (1e12, 1e13))

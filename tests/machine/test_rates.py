@@ -19,7 +19,10 @@ from cardyears.resolve.engines import engine
 CURVE = ProductCurve(share=0.8, depth=50.0, fill=1e-10, floor_s=3e-6)
 SILICON = Silicon(family="made-up", products=CURVE, attention_share=0.4, bandwidth_share=0.9, gain={"fp8": 2.0})
 ENGINE = msgspec.structs.replace(
-    engine("megatron-core", load().engines["megatron-core"]), product_factor=0.5, attention_factor=0.75
+    engine("megatron-core", load().engines["megatron-core"]),
+    product_factor=0.5,
+    grouped_loss=1.0,
+    attention_factor=0.75,
 )
 
 
@@ -50,11 +53,20 @@ def test_a_product_takes_what_the_curve_says() -> None:
     assert found == product_time(CURVE, 5e14, 1.8e12, 4_096, 8_192, 1_024)
 
 
-def test_low_precision_runs_faster_and_casts_both_operands_before() -> None:
-    # Three bytes for each element of both operands: two read in 16 bit, one written in 8.
+def test_low_precision_runs_faster_unless_a_product_stays_in_16_bit() -> None:
     found = of("fp8").product(4_096, 8_192, 1_024)
-    product = product_time(CURVE, 1e15, 1.8e12, 4_096, 8_192, 1_024, operand_bytes=1.0)
-    assert found == pytest.approx(product + 3 * (4_096 + 8_192) * 1_024 / 1.8e12, rel=1e-12)
+    assert found == product_time(CURVE, 1e15, 1.8e12, 4_096, 8_192, 1_024, operand_bytes=1.0)
+    assert of("fp8").product(4_096, 8_192, 1_024, wide=True) == of().product(4_096, 8_192, 1_024)
+
+
+def test_a_cast_reads_16_bit_and_writes_8_twice_and_16_bit_needs_none() -> None:
+    assert of("fp8").cast(1.8e12) == pytest.approx(2 + 1 + 1, rel=1e-12)
+    assert of().cast(1.8e12) == 0.0
+
+
+def test_activations_between_products_have_four_bytes_in_fp32_and_two_below() -> None:
+    wide = rates(device(bf16=1e15, fp32=6e13), SILICON, ENGINE, "fp32")
+    assert (wide.element_bytes, of().element_bytes, of("fp8").element_bytes) == (4.0, 2.0, 2.0)
 
 
 def test_utilisation_in_low_precision_is_a_share_of_its_own_peak() -> None:

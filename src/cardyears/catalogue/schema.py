@@ -319,6 +319,10 @@ class SustainedRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     """Rate of matrix products in steps over the same products alone."""
     attention: Figure
     """The same of the fused attention kernel."""
+    fp8: Figure = 1.0
+    """The same of products in lower precision, over what 16 bit keeps."""
+    mxfp8: Figure = 1.0
+    nvfp4: Figure = 1.0
     runs: int
     """Measured runs that it was fitted on; 0: the middle of the others."""
 
@@ -328,10 +332,12 @@ class EngineRow(Row, frozen=True, kw_only=True, omit_defaults=True):
 
     recipe: str
     product_factor: Figure
+    grouped_loss: Figure
     attention_factor: Figure
     memory_bound_factor: Figure
     kernel_us: Figure
     collective_us: Figure
+    routing_us: Figure
     step_ms: Figure
     gradient_exposure: Share
     tensor_exposure: Share = 1.0

@@ -36,6 +36,7 @@ COMPUTING = (
     "dequantisation",
     "head",
     "embedding",
+    "weight_casts",
     "optimizer",
 )
 """Lines in which a device computes or moves its own memory."""

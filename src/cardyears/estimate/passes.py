@@ -13,6 +13,7 @@ from cardyears.layout.layout import Layout
 from cardyears.layout.shard import DISPATCH_MOVES, LayerWork, Product, layer_works, padded_vocabulary
 from cardyears.machine.efficiency import EAGER_PASSES
 from cardyears.machine.rates import HALF_BYTES, Rates
+from cardyears.work.params import ADAPTED
 
 if TYPE_CHECKING:
     from cardyears.base.units import Count, Scalar, Seconds
@@ -67,6 +68,8 @@ class Passes(NamedTuple):
     """Head and loss, forward and backward, on the rank that has them."""
     embedding: Pass
     """Embedding, forward and backward."""
+    weight_casts: Seconds
+    """Of all layers' weights to a low precision: once a step, for all its micro-batches."""
 
 
 def again_share(job: Job, layout: Layout) -> Scalar:
@@ -87,12 +90,14 @@ def passes(job: Job, layout: Layout, rates: Rates) -> Passes:
     tokens = tokens_per_rank(job, layout)
     zero = 0.0 * tokens
     forward = backward = Pass(zero, zero, zero, zero)
-    weights: Seconds = zero
+    weights, casts = zero, zero
     for work in layer_works(job.architecture):
         ahead, back, of_weights = _layer(work, job, layout, rates, tokens)
         forward, backward = forward.plus(ahead.times(work.times)), backward.plus(back.times(work.times))
         weights = weights + of_weights * work.times
-    return Passes(forward, backward, weights, _head(job, layout, rates, tokens), _embedding(job, rates, tokens))
+        casts = casts + _weight_casts(work, layout, rates) * work.times
+    head, embedding = _head(job, layout, rates, tokens), _embedding(job, rates, tokens)
+    return Passes(forward, backward, weights, head, embedding, casts)
 
 
 def _layer(work: LayerWork, job: Job, layout: Layout, rates: Rates, tokens: Count) -> tuple[Pass, Pass, Seconds]:
@@ -103,15 +108,19 @@ def _layer(work: LayerWork, job: Job, layout: Layout, rates: Rates, tokens: Coun
         times = _product(product, work, job, layout, rates, tokens)
         ahead, inputs, weights = ahead + times[0], inputs + times[1], weights + times[2]
     core, core_back = _core(work, job, layout, rates, tokens)
-    moved = rates.move(_moved(work, job, layout, tokens)) * job.engine.moved_factor(compiled=layout.compiled)
-    adapters = ADAPTER_KERNELS * len(work.products) if job.training.adapters else 0
-    if adapters:
-        moved = moved + rates.move(_adapter_bytes(work, layout, tokens))
+    factor = job.engine.moved_factor(compiled=layout.compiled)
+    moved = rates.move(_moved(work, job, layout, tokens) * rates.element_bytes) * factor
+    adapted = _adapted(work, job)
+    adapters = ADAPTER_KERNELS * len(adapted)
+    if adapted:
+        moved = moved + rates.move(_adapters_moved(work, adapted, layout, tokens) * rates.element_bytes)
     short = work.kernels - len(work.products) + CORE_KERNELS[layout.kernel]
     moved = moved + short * rates.curve.floor_s  # however little it moves, a kernel takes the device's shortest time
     kernels = work.kernels + adapters + CORE_KERNELS[layout.kernel] + zero
-    forward = Pass(ahead, core, moved, kernels)
-    backward = Pass(inputs + weights, core_back, moved * MOVED_BACKWARD, kernels * BACKWARD_KERNELS)
+    *_, counting = job.engine.launches(graphs=layout.graphs)
+    routed = counting if work.experts else 0.0
+    forward = Pass(ahead, core, moved + routed, kernels)
+    backward = Pass(inputs + weights, core_back, moved * MOVED_BACKWARD + routed, kernels * BACKWARD_KERNELS)
     return forward, backward, weights
 
 
@@ -121,30 +130,48 @@ def _product(
     """Forward, gradient of the inputs, gradient of the weights; the last is none where the weights are frozen.
 
     y = x·W: t x out x in      dx = dy·Wᵀ: t x in x out      dW = xᵀ·dy: in x out x t
+
+    In low precision x is cast before the forward pass and dy before the backward one.
     """
     inputs, outputs = product.shape(layout)
-    count: Scalar = 1.0
-    rows = tokens
-    if product.routed:
-        # Every rank of the expert group has E/ep experts, on which the group's tokens arrive.
-        count = work.experts / layout.ep
-        rows = tokens * float(work.top_k) * job.expert_load / work.experts * layout.ep
-        rows = rows * layout.etp / layout.tp
-    elif product.whole and layout.sp:
-        rows = tokens / layout.tp
+    count, rows = _rows(product, work, job, layout, tokens)
     gradient = job.training.recipe.gradient * 2.0  # read, added to, written: gradients of micro-batches accumulate
+    cast, cast_back = rates.cast(rows * inputs * count), rates.cast(rows * outputs * count)
     if product.routed:
         width = float(min(product.inputs, product.outputs))
-        ahead = rates.grouped(rows, inputs, outputs, width=width, count=count)
-        back = rates.grouped(rows, outputs, inputs, width=width, count=count)
+        ahead = rates.grouped(rows, inputs, outputs, width=width, count=count) + cast
+        back = rates.grouped(rows, outputs, inputs, width=width, count=count) + cast_back
         if job.training.adapters:
             return ahead, back, 0.0 * back
         return ahead, back, rates.grouped(rows, inputs, outputs, width=width, count=count, gradient_bytes=gradient)
-    ahead = rates.product(rows, outputs, inputs)
-    back = rates.product(rows, inputs, outputs)
+    ahead = rates.product(rows, outputs, inputs) + cast
+    back = rates.product(rows, inputs, outputs) + cast_back
     if job.training.adapters:
         return ahead, back, 0.0 * back
     return ahead, back, rates.product(inputs, outputs, rows, output_bytes=gradient)
+
+
+def _rows(product: Product, work: LayerWork, job: Job, layout: Layout, tokens: Count) -> tuple[Count, Count]:
+    """Products of one kind that a rank runs at once, and the rows of each: experts get their tokens' copies.
+
+    Every rank of the expert group has E/ep experts, on which the group's tokens arrive.
+    """
+    if product.routed:
+        rows = tokens * float(work.top_k) * job.expert_load / work.experts * layout.ep
+        return work.experts / layout.ep, rows * layout.etp / layout.tp
+    return 1.0, tokens / layout.tp if product.whole and layout.sp else tokens
+
+
+def _weight_casts(work: LayerWork, layout: Layout, rates: Rates) -> Seconds:
+    """Seconds to cast one layer's weights, as a rank holds them.
+
+    Engines keep the copies from micro-batch to micro-batch. Source: transformer-engine (is_first_microbatch).
+    """
+    elements: Scalar = 0.0 * layout.tp
+    for product in work.products:
+        inputs, outputs = product.shape(layout)
+        elements = elements + inputs * outputs * (work.experts / layout.ep if product.routed else 1.0)
+    return rates.cast(elements)
 
 
 def _core(work: LayerWork, job: Job, layout: Layout, rates: Rates, tokens: Count) -> tuple[Seconds, Seconds]:
@@ -153,7 +180,7 @@ def _core(work: LayerWork, job: Job, layout: Layout, rates: Rates, tokens: Count
     mixer = work.layer.mixer
     if layout.kernel == "eager":
         flop = mixer.core_flop(seen, causal=False) * tokens / layout.tp
-        passes = EAGER_PASSES * HALF_BYTES * mixer.score_heads * seen * tokens / layout.tp
+        passes = EAGER_PASSES * rates.element_bytes * mixer.score_heads * seen * tokens / layout.tp
         ahead = rates.attend(flop) + rates.move(passes)
         return ahead, ahead * EAGER_BACKWARD
     # Without balance the rank with the last piece sees nearly the whole of the square's lower half.
@@ -165,35 +192,46 @@ def _core(work: LayerWork, job: Job, layout: Layout, rates: Rates, tokens: Count
 
 
 def _moved(work: LayerWork, job: Job, layout: Layout, tokens: Count) -> Scalar:
-    """Bytes of memory-bound operators, forward, counted operator by operator."""
+    """Elements that memory-bound operators move, forward, counted operator by operator."""
     split = layout.tp if layout.sp else 1.0
     elements = work.moved_whole / split + work.moved_split / layout.tp
     if work.experts:
         load = job.expert_load
         elements = elements + (DISPATCH_MOVES * work.dispatched + work.moved_routed) * load / layout.tp
         elements = elements + work.experts * (ROUTER_BYTES / HALF_BYTES) / split
-    return elements * HALF_BYTES * tokens
+    return elements * tokens
 
 
-def _adapter_bytes(work: LayerWork, layout: Layout, tokens: Count) -> Scalar:
-    """Bytes of the adapters' skinny products and additions: the input read, the output written, read and written."""
+def _adapted(work: LayerWork, job: Job) -> tuple[Product, ...]:
+    """Products of a layer whose matrices have adapters."""
+    if not job.training.adapters:
+        return ()
+    parts = ADAPTED.get(job.training.targets)
+    return tuple(product for product in work.products if parts is None or product.part in parts)
+
+
+def _adapters_moved(work: LayerWork, adapted: tuple[Product, ...], layout: Layout, tokens: Count) -> Scalar:
+    """Elements of the adapters' skinny products and additions: the input read, the output written, read and written."""
     elements: Scalar = 0.0
-    for product in work.products:
+    for product in adapted:
         inputs, outputs = product.shape(layout)
         used = float(work.top_k) if product.routed else 1.0
         elements = elements + used * (inputs + 3.0 * outputs)
-    return elements * HALF_BYTES * tokens
+    return elements * tokens
 
 
 def _head(job: Job, layout: Layout, rates: Rates, tokens: Count) -> Pass:
-    """The product with the vocabulary, three times, and what the loss moves for each logit."""
+    """The product with the vocabulary, three times, and what the loss moves for each logit.
+
+    It stays in 16 bit in every recipe of low precision. Sources: transformer-engine, torchtitan.
+    """
     arch = job.architecture
     columns, width = padded_vocabulary(arch, layout) / layout.tp, float(arch.embedding_width)
     trained = 0.0 if job.training.adapters else 1.0
     products = (
-        rates.product(tokens, columns, width)
-        + rates.product(tokens, width, columns)
-        + trained * rates.product(width, columns, tokens, output_bytes=job.training.recipe.gradient * 2.0)
+        rates.product(tokens, columns, width, wide=True)
+        + rates.product(tokens, width, columns, wide=True)
+        + trained * rates.product(width, columns, tokens, output_bytes=job.training.recipe.gradient * 2.0, wide=True)
     )
     passes = job.engine.chunked_loss_passes if layout.chunked_loss else job.engine.loss_passes
     moved = rates.move(columns * tokens * passes)
@@ -205,5 +243,5 @@ EMBEDDING_MOVES = 6.0
 
 
 def _embedding(job: Job, rates: Rates, tokens: Count) -> Pass:
-    moved = rates.move(tokens * float(job.architecture.hidden) * EMBEDDING_MOVES * HALF_BYTES)
+    moved = rates.move(tokens * float(job.architecture.hidden) * EMBEDDING_MOVES * rates.element_bytes)
     return Pass(0.0 * moved, 0.0 * moved, moved, 0.0 * moved + EMBEDDING_KERNELS)

@@ -150,10 +150,11 @@ def _layers(job: Job, layout: Layout, within: Block, between: DataTraffic, there
     back = lines.total - ahead
     engine = job.engine
     gathers = where(layout.zero >= ZERO_WEIGHTS, float(job.architecture.layer_count), 0.0)
-    kernels = engine.kernel_s * engine.kernel_share(compiled=layout.compiled)
-    host = forward.kernels * kernels + (inside.calls + gathers) * engine.collective_s
+    kernel, collective, _ = engine.launches(graphs=layout.graphs)
+    kernels = kernel * engine.kernel_share(compiled=layout.compiled)
+    host = forward.kernels * kernels + (inside.calls + gathers) * collective
     calls_back = inside.calls * (1.0 + twice) + 2.0 * gathers
-    host_back = (backward.kernels + again.kernels) * kernels + calls_back * engine.collective_s
+    host_back = (backward.kernels + again.kernels) * kernels + calls_back * collective
     busy, busy_back = maximum(host, ahead), maximum(host_back, back)
     launch = (busy - ahead) + (busy_back - back)
     if layout.overlap:
@@ -192,7 +193,8 @@ def _pipeline(job: Job, layout: Layout, within: Block, layers: Ledger, one_hop: 
     average = times.together / layout.pp
     batches = layout.accumulation * 1.0
     share = batches / layout.pp
-    kernels = job.engine.kernel_s * job.engine.kernel_share(compiled=layout.compiled)
+    kernel, *_ = job.engine.launches(graphs=layout.graphs)
+    kernels = kernel * job.engine.kernel_share(compiled=layout.compiled)
     launched = (computed.head.kernels + computed.embedding.kernels) * kernels
     forward = (computed.forward.device + head / 3.0) / layout.pp
     weights = computed.weights / layout.pp
@@ -229,6 +231,7 @@ def _once(
     return Ledger(
         data_traffic=wire,
         tied_traffic=tied_traffic(job, there.wires, who, within.held),
+        weight_casts=within.computed.weight_casts / layout.pp,
         optimizer=optimizer(job, layout, there.rates, stage, trained),
         gradient_norm=gradient_norm(job, layout, there.rates, there.wires, who.all, stage, trained),
         host_transfers=host_transfers(job, layout, stage, trained, computed + wire, paged_out),

@@ -65,6 +65,8 @@ class Layout(msgspec.Struct, frozen=True):
     """Whether attention output and MLP have dropout, whose masks are kept."""
     compiled: bool | None = None
     """Whether a compiler fuses operators and launches; None: as the engine does by default."""
+    graphs: bool = False
+    """Whether launches are recorded once and replayed (CUDA graphs), so that the host takes no time for each."""
     overlap: bool = True
     """Whether traffic of gradients and weights runs beside the computation, as far as the engine can."""
     offload: Offload = "none"

@@ -15,7 +15,7 @@ from cardyears.layout.site import Site
 if TYPE_CHECKING:
     from cardyears.layout.rules import Truth
 
-NO_ZERO_WITH_PIPELINE = ("deepspeed", "megatron-deepspeed")
+NO_ZERO_WITH_PIPELINE = ("deepspeed", "megatron-deepspeed", "megatron-deepspeed-2023")
 """Engines that refuse ZeRO 2 and 3 with a pipeline: their pipeline would exchange gradients, and gather weights, for
 every micro-batch. Source: deepspeed (runtime/pipe/engine.py: "ZeRO-2 and ZeRO-3 are incompatible with pipeline
 parallelism"). torchtitan runs them so at that price."""

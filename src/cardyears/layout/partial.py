@@ -41,6 +41,7 @@ class PartialLayout(msgspec.Struct, frozen=True, kw_only=True):
     chunked_loss: bool | None = None
     dropout: bool | None = None
     compiled: bool | None = None
+    graphs: bool | None = None
     overlap: bool | None = None
     offload: Offload | None = None
     offload_to: OffloadTo | None = None

@@ -6,9 +6,14 @@ Two engines on the same devices differ as much as two generations of devices. Va
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from cardyears.base.units import GIB
+
+if TYPE_CHECKING:
+    from cardyears.base.units import Seconds
 
 
 class MemoryHabits(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +48,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """What it keeps for each parameter by default: a key of `work.state.RECIPES`."""
     product_factor: float
     """Rate of matrix products in training over the same products in isolation: power, clocks, layouts, epilogues."""
+    grouped_loss: float
+    """What products of experts lose to their few rows and narrow width, over the usual of `machine.products`."""
     attention_factor: float
     """Rate of the fused attention kernel over the family's."""
     memory_bound_factor: float
@@ -52,6 +59,9 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """Host time to launch one kernel: the host runs ahead, so it shows only where the device is faster."""
     collective_s: float
     """Host time to start one collective."""
+    routing_s: float
+    """Time of each pass through a layer of experts that no operator takes: counts of tokens that travel to the host and
+    back before the experts' products can be launched."""
     step_s: float
     """Time of each optimiser step that no operator takes: data, logging, host synchronisation."""
     gradient_exposure: float
@@ -83,6 +93,10 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     """measured where its runs shaped the coefficients, else assumed."""
     source: str
+
+    def launches(self, *, graphs: bool) -> tuple[Seconds, Seconds, Seconds]:
+        """Host time for a kernel, for a collective, and for counting a layer's tokens; nothing where graphs replay."""
+        return (0.0, 0.0, 0.0) if graphs else (self.kernel_s, self.collective_s, self.routing_s)
 
     def kernel_share(self, *, compiled: bool | None) -> float:
         """Kernels launched over those of the engine as it runs by default: what is fused is launched once.

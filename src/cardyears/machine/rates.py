@@ -14,13 +14,14 @@ from cardyears.machine.products import GROUPED_ROWS, GROUPED_WIDTH, ProductCurve
 from cardyears.machine.silicon import Silicon
 
 if TYPE_CHECKING:
-    from cardyears.base.units import Bytes, BytesPerSecond, Flop, FlopPerSecond, Scalar, Seconds
+    from cardyears.base.units import Bytes, BytesPerSecond, Count, Flop, FlopPerSecond, Scalar, Seconds
 
 LOW_PRECISION = ("fp8", "mxfp8", "nvfp4")
 _PEAKS = {"fp8": "fp8", "mxfp8": "fp8", "nvfp4": "fp4"}
-CAST_BYTES = 3.0
-"""Bytes that a cast moves for each element of an operand: two read in 16 bit, one written in 8 bit."""
 HALF_BYTES = 2.0
+CAST_COPIES = 2.0
+"""A cast writes an operand twice: as it is and transposed, for the products of both passes. Source:
+transformer-engine."""
 
 
 class Rates(msgspec.Struct, frozen=True):
@@ -36,36 +37,55 @@ class Rates(msgspec.Struct, frozen=True):
     peak: FlopPerSecond
     """Dense peak that MFU is a share of: of the precision's own products where it is published, else of 16 bit."""
     operand_bytes: float
+    element_bytes: float
+    """Of activations between products: 2 in 16 bit and below, 4 in fp32 and tf32."""
     casts: bool
+    grouped_loss: float = 1.0
+    """What the engine's grouped products lose, over the usual."""
 
     def product(
-        self, m: Scalar, n: Scalar, k: Scalar, *, output_bytes: float = HALF_BYTES, count: Scalar = 1.0
+        self,
+        m: Scalar,
+        n: Scalar,
+        k: Scalar,
+        *,
+        output_bytes: float = HALF_BYTES,
+        count: Scalar = 1.0,
+        wide: bool = False,
     ) -> Seconds:
-        """Seconds of `count` products of m x k by k x n, with the casts that low precision needs.
+        """Seconds of `count` products of m x k by k x n, without the casts that low precision needs before (`cast`).
 
-        Products in lower precision run faster by `gain`, but both operands are cast before.
+        Products in lower precision run faster by `gain`; with `wide` they stay in 16 bit all the same.
         """
-        curve, bandwidth = self.curve, self.bandwidth
-        time = product_time(
-            curve, self.product_peak * self.gain, bandwidth, m, n, k,
-            operand_bytes=self.operand_bytes, output_bytes=output_bytes, count=count,
+        high = wide and self.casts
+        return product_time(
+            self.curve, self.product_peak * (1.0 if high else self.gain), self.bandwidth, m, n, k,
+            operand_bytes=HALF_BYTES if high else self.operand_bytes, output_bytes=output_bytes, count=count,
         )  # fmt: skip
-        return time + count * (m + n) * k * (CAST_BYTES / bandwidth) if self.casts else time
+
+    def cast(self, elements: Count) -> Seconds:
+        """Seconds to cast an operand to the low precision, for all products that it is in; nothing in 16 bit.
+
+        (2 + 2·e)·elements / B    read in 16 bit, written twice in e bytes
+        """
+        moved = HALF_BYTES + CAST_COPIES * self.operand_bytes if self.casts else 0.0
+        return elements * (moved / self.bandwidth)
 
     def grouped(
         self, rows: Scalar, inputs: Scalar, outputs: Scalar, *, width: float, count: Scalar, gradient_bytes: float = 0.0
     ) -> Seconds:
         """Seconds of the products of `count` experts with `rows` tokens each, launched as one.
 
-            t(rows + 350) · (1 + 1500/width)
+            t(rows + 350·g) · (1 + 1500·g/width)
 
         which for many rows is the rate of one large product times rows/(rows + 350) · width/(width + 1500), and for few
-        no more than the weights' way through memory. With `gradient_bytes` of each weight it is the weights' gradient.
+        no more than the weights' way through memory; g is the engine's `grouped_loss`. With `gradient_bytes` of each
+        weight it is the weights' gradient.
         """
-        padded = rows + GROUPED_ROWS
+        padded = rows + GROUPED_ROWS * self.grouped_loss
         m, n, k = (inputs, outputs, padded) if gradient_bytes else (padded, outputs, inputs)
         time = self.product(m, n, k, output_bytes=gradient_bytes or HALF_BYTES, count=count)
-        return time * (1.0 + GROUPED_WIDTH / width)
+        return time * (1.0 + GROUPED_WIDTH * self.grouped_loss / width)
 
     def attend(self, flop: Flop) -> Seconds:
         """Seconds of the fused attention kernel's forward pass."""
@@ -118,5 +138,7 @@ def rates(device: Device, silicon: Silicon, engine: Engine, precision: str) -> R
         bandwidth=device.bandwidth.value * silicon.bandwidth_share,
         peak=device.peaks[_PEAKS[precision]].value if low and _PEAKS[precision] in device.peaks else peak,
         operand_bytes=1.0 if low else wide,
+        element_bytes=wide,
         casts=low,
+        grouped_loss=engine.grouped_loss,
     )

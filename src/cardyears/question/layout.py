@@ -61,7 +61,7 @@ _WORDS: dict[str, dict[str, str]] = {
     "offload_to": _words(get_args(OffloadTo)),
     "precision": _words(get_args(Precision)),
 }
-_BOOLEANS = ("sp", "balanced", "chunked_loss", "dropout", "compile", "overlap", "fsdp")
+_BOOLEANS = ("sp", "balanced", "chunked_loss", "dropout", "compile", "graphs", "overlap", "fsdp")
 _NUMBERS = (
     *("tp", "pp", "virtual_stages", "dp", "cp", "ep", "etp", "shard_group"),
     *("micro_batch", "global_batch", "accumulation", "recompute_every"),
@@ -69,7 +69,7 @@ _NUMBERS = (
 KEYS = (
     *("tp", "sp", "pp", "virtual_stages", "schedule", "dp", "cp", "context_kind", "balanced", "ep", "etp"),
     *("zero", "shard_group", "micro_batch", "global_batch", "accumulation", "recompute", "recompute_every"),
-    *("kernel", "chunked_loss", "dropout", "compile", "overlap", "offload", "offload_to", "precision"),
+    *("kernel", "chunked_loss", "dropout", "compile", "graphs", "overlap", "offload", "offload_to", "precision"),
 )
 """What a layout may say, as messages list it."""
 _ALIASES = {
@@ -90,6 +90,7 @@ _ALIASES = {
         ("recompute", "gradient_checkpointing activation_checkpointing"),
         ("kernel", "attention"),
         ("compile", "compiled"),
+        ("graphs", "cuda_graphs cuda_graph"),
         ("zero", "zero_stage fsdp"),
     )
     for alias in aliases.split()

@@ -49,6 +49,7 @@ TIME = {
     "dequantisation": N_("unpacking of the 4-bit weights"),
     "head": N_("output head and loss"),
     "embedding": N_("embedding"),
+    "weight_casts": N_("casting of the weights to low precision"),
     "optimizer": N_("optimiser step"),
     "gradient_norm": N_("norm of the gradients"),
     "tensor_traffic": N_("waiting for tensor-parallel neighbours"),

@@ -27,13 +27,15 @@ def engine(key: str, row: EngineRow) -> Engine:
         bucket_elements=row.bucket_elements,
         gathered_layers=row.gathered_layers,
     )
-    same = ("name", "recipe", "product_factor", "attention_factor", "memory_bound_factor", "gradient_exposure",
-            "tensor_exposure", "expert_exposure", "reduce_bytes", "loss_passes", "chunked_loss_passes",
-            "optimizer_passes", "compiled", "compiled_gain", "flash", "sp", "axes", "kind", "source")  # fmt: skip
+    same = ("name", "recipe", "product_factor", "grouped_loss", "attention_factor", "memory_bound_factor",
+            "gradient_exposure", "tensor_exposure", "expert_exposure", "reduce_bytes", "loss_passes",
+            "chunked_loss_passes", "optimizer_passes", "compiled", "compiled_gain", "flash", "sp", "axes", "kind",
+            "source")  # fmt: skip
     return Engine(
         key=key,
         kernel_s=row.kernel_us * _MICRO,
         collective_s=row.collective_us * _MICRO,
+        routing_s=row.routing_us * _MICRO,
         step_s=row.step_ms * _MILLI,
         memory=habits,
         **{name: getattr(row, name) for name in same},

@@ -33,7 +33,7 @@ def silicon(device: Device, catalogue: Catalogue) -> Silicon:
         ),
         attention_share=row.attention_share,
         bandwidth_share=row.bandwidth_share,
-        gain={str(dtype): gained for dtype, gained in row.gain.items()},
+        gain={str(dtype): gained * getattr(kept, dtype) for dtype, gained in row.gain.items()},
         sustained=kept.products,
         sustained_attention=kept.attention,
         kind=row.kind,

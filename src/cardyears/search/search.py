@@ -157,7 +157,7 @@ class Bench:
         return self._inside[key]
 
     def _saved(self, words: Layout) -> Kept:
-        key = self._words(words, "schedule", "offload", "overlap", "compiled")
+        key = self._words(words, "schedule", "offload", "overlap", "compiled", "graphs")
         if key not in self._kept:
             job = self.job
             self._kept[key] = kept(

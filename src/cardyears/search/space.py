@@ -44,6 +44,7 @@ WORDS: dict[str, tuple[Any, ...]] = {
 OPENED: dict[str, tuple[str, tuple[Any, ...]]] = {
     "kernel": ("kernel", ("flash", "eager")),
     "compile": ("compiled", (False, True)),
+    "graphs": ("graphs", (False, True)),
     "chunked_loss": ("chunked_loss", (False, True)),
     "overlap": ("overlap", (True, False)),
     "sp": ("sp", (True, False)),

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 ENGINES: Mapping[str, str] = {
     "megatron-2021": "Megatron-LM of 2020 and 2021: eager attention, no sequence parallelism",
-    "megatron-deepspeed": "Megatron-DeepSpeed of 2021 to 2023, and GPT-NeoX and metaseq of that time",
+    "megatron-deepspeed": "Megatron-DeepSpeed of 2021 and 2022, and GPT-NeoX and metaseq of that time",
+    "megatron-deepspeed-2023": "Megatron-DeepSpeed of 2023 and later",
     "nemo": "NVIDIA NeMo 23.03 to 25.07 on Megatron-Core and Transformer Engine",
     "megatron-bridge": "NVIDIA Megatron-Bridge, containers 25.09 to 26.08",
     "megatron-core": "Megatron-LM on Megatron-Core 0.5 and later, and trainers built on it",
@@ -148,15 +149,15 @@ def engine_of(
     """
     said = named.strip().casefold().replace("_", "-").replace(" ", "-")
     if said in ENGINES and said not in _NAMES:
-        return _by_flag(_refined(said, device), flags), ""
+        return _by_flag(_refined(_dated(said, date), device), flags), ""
     if said in _NAMES:
-        return _by_flag(_refined(_megatron(said, source, date), device), flags), ""
+        return _by_flag(_refined(_dated(_megatron(said, source, date), date), device), flags), ""
     if said:
         return _usual(method), f"engine {named} has no row: the usual one for {method}"
     place = source.casefold()
     found = next((engine for words, engine in _UNNAMED if words in place), None)
     if found is not None:
-        return found, "engine not named: from the source"
+        return _dated(found, date), "engine not named: from the source"
     return _usual(method), f"engine not named: the usual one for {method}"
 
 
@@ -169,6 +170,12 @@ def _megatron(said: str, source: str, date: str) -> str:
         return "megatron-2021"
     place = source.casefold()
     return next((one for words, one in _BY_SOURCE if words in place), engine)
+
+
+def _dated(engine: str, date: str) -> str:
+    """Megatron-DeepSpeed before and after it took over Megatron-LM's kernels of 2022."""
+    newer = engine == "megatron-deepspeed" and date[:4] >= "2023"
+    return "megatron-deepspeed-2023" if newer else engine
 
 
 def _refined(engine: str, device: str) -> str:

@@ -15,6 +15,7 @@ from cardyears.catalogue.schema import EngineRow
 from cardyears.layout.layout import ContextKind
 from cardyears.validate.runs import Measured
 from cardyears.work.activations import AttentionKernel, Recompute
+from cardyears.work.params import Targets
 
 
 class Habit(msgspec.Struct, frozen=True):
@@ -46,6 +47,9 @@ HABITS: Mapping[str, Habit] = {
     "megatron-deepspeed": Habit(
         0, "full", f"BigScience's and MT-NLG's scripts: {_OLD}", dropout=True, degrees_said=True
     ),
+    "megatron-deepspeed-2023": Habit(
+        0, "full", f"Megatron-DeepSpeed's examples: {_OLD}", dropout=True, degrees_said=True
+    ),
     "nemo": Habit(1, "none", _CORE, degrees_said=True),
     "megatron-bridge": Habit(1, "none", _CORE, degrees_said=True),
     "megatron-core": Habit(1, "none", _CORE, degrees_said=True),
@@ -54,8 +58,8 @@ HABITS: Mapping[str, Habit] = {
     "paxml": Habit(3, "selective-norms", "Pax keeps the outputs of products", degrees_said=True),
     "maxtext": Habit(
         3,
-        "full",
-        "MaxText base.yml: remat_policy full, and the fsdp axis takes what is left",
+        "selective-norms",
+        "MaxText's benchmarks: a minimal remat_policy, and the fsdp axis takes what is left",
         context="all-gather",
         whole_batch=True,
         selective="selective-norms",
@@ -95,6 +99,11 @@ HABITS: Mapping[str, Habit] = {
 _ADAPTERS = "PEFT's prepare_model_for_kbit_training turns gradient checkpointing on"
 FIRST_FLASH = "2022-06"
 """FlashAttention was published at the end of May 2022: before that every engine was eager."""
+_ADAPTS_ATTENTION = ("nemo",)
+"""Engines whose recipes put adapters on attention alone: NeMo's target_modules is attention_qkv."""
+_FIRST_FLASH_IN = {"nemo": "2023-09"}
+"""Engines that took it over later: NeMo 23.08 was the first whose recipes turn it on."""
+_BEFORE_FLASH = "NeMo-Framework-Launcher's recipes of 2023: attention computed again"
 NORMS = "recompute-norms"
 """Flag of rows whose selective recomputation is of norms and activation functions."""
 
@@ -103,6 +112,8 @@ def recompute(run: Measured, habit: Habit) -> tuple[Recompute, str]:
     """Recomputation by our words, and why where the row does not say."""
     if run.recompute is None:
         quantised = run.method == "qlora" and run.engine.startswith("hf-trainer")
+        if run.engine in _FIRST_FLASH_IN and not _has_flash(run):
+            return "selective", _BEFORE_FLASH
         return ("full", _ADAPTERS) if quantised else (habit.recompute, habit.reason)
     if run.recompute == "selective":
         return ("selective-norms" if NORMS in run.flags else habit.selective), ""
@@ -135,11 +146,23 @@ def _stated_recipe(run: Measured) -> str:
     return "adamw-fp32-gradients" if "gradients-fp32" in run.flags else ""
 
 
+def targets(run: Measured) -> Targets:
+    """Matrices that have adapters: those that the row names, else those of its engine's recipes."""
+    attention = "lora-qkvo" in run.flags or "lora-qv" in run.flags or run.engine in _ADAPTS_ATTENTION
+    return "attention" if attention else "all-linear"
+
+
 def kernel(run: Measured, engine: EngineRow) -> AttentionKernel:
     """Which attention kernel the row's flags, its date or its engine mean."""
-    if "eager" in run.flags or "2000" < run.date[:7] < FIRST_FLASH:
+    if "eager" in run.flags or not _has_flash(run):
         return "eager"
     return "flash" if engine.flash or "flash" in run.flags else "eager"
+
+
+def _has_flash(run: Measured) -> bool:
+    """Whether the engine had a fused attention kernel when the run was measured; of undated runs taken as so."""
+    first = _FIRST_FLASH_IN.get(run.engine, FIRST_FLASH)
+    return not "2000" < run.date[:7] < first
 
 
 def chunked_loss(run: Measured, habit: Habit) -> bool:

@@ -92,6 +92,7 @@ def layout(
         chunked_loss=chunked_loss(run, habit),
         dropout=habit.dropout,
         compiled=run.compiled,
+        graphs="cuda-graph" in run.flags,
         overlap="no-overlap" not in run.flags,
         offload=_offload(run),
         precision=precision,
