@@ -26,6 +26,12 @@ def engine(key: str, row: EngineRow) -> Engine:
         boundary_copies=row.boundary_copies,
         bucket_elements=row.bucket_elements,
         gathered_layers=row.gathered_layers,
+        idle_share=row.idle_share,
+        idle_logits=row.idle_logits,
+        needed_only=row.needed_only,
+        passing_gradient_bytes=row.passing_gradient_bytes,
+        low_precision_copies=row.low_precision_copies,
+        keeps_gradients=row.keeps_gradients,
     )
     same = ("name", "recipe", "product_factor", "attention_factor", "memory_bound_factor", "gradient_exposure",
             "tensor_exposure", "expert_exposure", "reduce_bytes", "loss_passes", "chunked_loss_passes",

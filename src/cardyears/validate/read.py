@@ -251,7 +251,7 @@ def _training(run: Measured, engine: EngineRow, notes: Notes) -> Training:
     if run.method in ("lora", "qlora"):
         if run.rank is None:
             notes("rank", _DEFAULT_RANK, "PEFT's examples")
-        return Training(run.method, RECIPES[key], run.rank or _DEFAULT_RANK)
+        return Training(run.method, RECIPES[key], run.rank or _DEFAULT_RANK, targets=habits.targets(run))
     if reason:
         notes("recipe", key, reason)
     return Training(run.method, RECIPES[key])
