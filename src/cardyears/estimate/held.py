@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -88,9 +88,35 @@ def sharded_state(state: Ledger, zero: Scalar, shards: Scalar) -> Ledger:
     >>> sharded_state(full_state(GPT3_175B, RECIPES["adamw"]), 3, 275).total / 1e9
     10.15...
     """
-    return Ledger(
-        {name: where(zero >= _SHARDED_FROM_STAGE[name], value / shards, value) for name, value in state.items()}
-    )
+    return _divided(state, _divisors(zero, shards))
+
+
+def _divisors(zero: Scalar, shards: Scalar) -> Mapping[str, Scalar]:
+    """What each line of the state is divided by."""
+    return {name: where(zero >= stage, shards, 1.0) for name, stage in _SHARDED_FROM_STAGE.items()}
+
+
+def _divided(state: Ledger, by: Mapping[str, Scalar]) -> Ledger:
+    return Ledger({name: value / by[name] for name, value in state.items()})
+
+
+class Sharing(NamedTuple):
+    """How ZeRO divides the state of layers and tables, and that of routed experts: the same on every stage."""
+
+    dense: Mapping[str, Scalar]
+    routed: Mapping[str, Scalar]
+
+
+def sharing(layout: Layout) -> Sharing:
+    """The divisors under a layout's ZeRO stage.
+
+    >>> sharing(Layout(dp=8, zero=1)).dense["optimizer"]
+    8.0
+    """
+    # With a pipeline ZeRO 2 scatters once, after the last micro-batch: until then gradients are whole.
+    late = (layout.pp > 1) & (layout.zero == ZERO_GRADIENTS)
+    stage = where(late, ZERO_OPTIMIZER, layout.zero)
+    return Sharing(_divisors(stage, layout.shards * 1.0), _divisors(stage, layout.expert_replicas))
 
 
 def state(
@@ -101,6 +127,7 @@ def state(
     held: RankParameters,
     adapters: Scalar,
     place: Place,
+    shared: Sharing,
 ) -> Ledger:
     """Weights, gradients, master copy and moments of one rank, after ZeRO and offload."""
     dense, routed = held.dense * place.layers, held.routed * place.routed
@@ -109,16 +136,13 @@ def state(
     if arch.tied and place.last:
         table = table + held.embedding * (1.0 - place.first)  # the tied table stands on both ends
     around = _bytes(training, dense + table, linear, adapters * place.layers)
-    experts = _bytes(training, routed, routed, 0.0 * routed)
     low = LOW_PRECISION_COPIES.get(layout.precision, 0.0) * habits.low_precision_copies
     if low:
         around = around.plus({"weights": linear * low})
-        experts = experts.plus({"weights": routed * low})
-    # With a pipeline ZeRO 2 scatters once, after the last micro-batch: until then gradients are whole.
-    late = (layout.pp > 1) & (layout.zero == ZERO_GRADIENTS)
-    stage = where(late, ZERO_OPTIMIZER, layout.zero)
-    found = sharded_state(around, stage, layout.shards * 1.0)
-    found = found.plus(sharded_state(experts, stage, layout.expert_replicas))
+    found = _divided(around, shared.dense)
+    if any_of(held.routed):
+        experts = _bytes(training, routed, routed, 0.0 * routed).plus({"weights": routed * low})
+        found = found.plus(_divided(experts, shared.routed))
     if layout.schedule == "dualpipe":
         more = DUALPIPE_COPIES - 1.0
         found = found.plus({"weights": found["weights"] * more, "gradients": found["gradients"] * more})

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cardyears.base.broadcast import any_of, maximum, where
 from cardyears.base.ledger import Ledger, added
 from cardyears.estimate.buffers import communication, gathered, largest_layer_parameters, logits
-from cardyears.estimate.held import Place, places, state
+from cardyears.estimate.held import Place, Sharing, places, sharing, state
 from cardyears.layout.layout import ZERO_WEIGHTS, Layout
 from cardyears.layout.shard import RankParameters, adapter_share, rank_parameters
 from cardyears.machine.engine import PLAIN_HABITS, MemoryHabits
@@ -76,7 +76,11 @@ def peak_bytes(
     108.8...
     """
     block = block or kept(arch, training, layout, seq_len, micro_batch, habits)
-    return maximum(*(one.total for one in _moments(arch, training, layout, habits, block)))
+    share = 1.0 + habits.reserve_share
+    found = [
+        held.total + added(passing.values()) * share for held, passing in _at(arch, training, layout, habits, block)
+    ]
+    return maximum(*found) + habits.context_bytes
 
 
 class Kept(NamedTuple):
@@ -140,19 +144,28 @@ def kept(
 
 def _moments(arch: Architecture, training: Training, layout: Layout, habits: MemoryHabits, block: Kept) -> list[Ledger]:
     """The ledgers of the moments and ranks between which the peak lies."""
-    found = []
-    for place in places(arch, layout):
-        for held, passing in _at(place, arch, training, layout, habits, block):
-            reserve = added(passing.values()) * habits.reserve_share
-            found.append(held.plus({**passing, "reserve": reserve, "context": habits.context_bytes}))
-    return found
+    return [
+        held.plus(
+            {**passing, "reserve": added(passing.values()) * habits.reserve_share, "context": habits.context_bytes}
+        )
+        for held, passing in _at(arch, training, layout, habits, block)
+    ]
 
 
 def _at(
-    place: Place, arch: Architecture, training: Training, layout: Layout, habits: MemoryHabits, block: Kept
+    arch: Architecture, training: Training, layout: Layout, habits: MemoryHabits, block: Kept
 ) -> Iterator[tuple[Ledger, dict[str, Bytes]]]:
-    """The moments of one rank: its state, and what is there beside it."""
-    held = state(arch, training, layout, habits, block.held, block.adapters, place)
+    """The moments of every rank that may be the fullest: its state, and what is there beside it."""
+    shared = sharing(layout)
+    for place in places(arch, layout):
+        yield from _on_rank(place, arch, training, layout, habits, block, shared)
+
+
+def _on_rank(
+    place: Place, arch: Architecture, training: Training, layout: Layout, habits: MemoryHabits, block: Kept,
+    shared: Sharing,
+) -> Iterator[tuple[Ledger, dict[str, Bytes]]]:  # fmt: skip
+    held = state(arch, training, layout, habits, block.held, block.adapters, place, shared)
     early = held if habits.keeps_gradients else _before(held, layout)
     sent = communication(training, layout, habits, held, block.gathered)
     outside = block.embedding * place.first * place.flight + block.head * place.last

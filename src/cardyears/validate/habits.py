@@ -13,8 +13,10 @@ import msgspec
 
 from cardyears.catalogue.schema import EngineRow
 from cardyears.layout.layout import ContextKind
+from cardyears.machine.engine import MemoryHabits
 from cardyears.validate.runs import Measured
 from cardyears.work.activations import AttentionKernel, Recompute
+from cardyears.work.architecture import Architecture
 from cardyears.work.params import Targets
 
 Reported = Literal["allocated", "reserved", "driver"]
@@ -156,6 +158,21 @@ def _stated_recipe(run: Measured) -> str:
     if "gradients-fp32" in run.flags:
         return "adamw-deepspeed-bf16" if run.engine == "megatron-deepspeed" else "adamw-fp32-gradients"
     return ""
+
+
+PLAIN_LOGITS = {("hf-trainer", False): 8.0, ("hf-trainer-fused", False): 6.0, ("hf-trainer-fused", True): 14.0}
+"""Bytes of each logit by engine and whether autocast is on, in transformers' older models (GPT-2, GPT-BigCode, Falcon).
+
+They copy the shifted logits and do not cast them, where Llama and its kin cast to fp32: 2 + 2 + 2 + 2 without autocast,
+2 + 4 + 4 + 4 with it; one kernel for the loss has no log-softmax of its own. Source: hugging-face.
+"""
+
+
+def memory(run: Measured, arch: Architecture, usual: MemoryHabits) -> MemoryHabits:
+    """What the engine holds, for the model at hand."""
+    plain = not any(getattr(layer.channel, "gated", True) for layer, _ in arch.layers)
+    each = PLAIN_LOGITS.get((run.engine, "autocast" in run.flags)) if plain else None
+    return usual if each is None else msgspec.structs.replace(usual, logit_bytes=each)
 
 
 def reported(run: Measured) -> Reported:

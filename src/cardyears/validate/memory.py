@@ -20,6 +20,7 @@ from cardyears.estimate.memory import memory
 from cardyears.machine.engine import Engine, MemoryHabits
 from cardyears.validate.compare import Errors, errors
 from cardyears.validate.habits import Reported, reported
+from cardyears.validate.habits import memory as own_habits
 from cardyears.validate.read import Problem
 
 FULL_DEVICE = 0.99
@@ -65,6 +66,7 @@ def compared_memory(made: Iterable[Problem], known: Mapping[str, Engine]) -> lis
 
 def _compared(problem: Problem, habits: MemoryHabits) -> ComparedMemory:
     run = problem.measured
+    habits = own_habits(run, problem.architecture, habits)
     length = float(problem.seq_len)
     ledger = memory(problem.architecture, problem.training, problem.layout, length, habits=habits)
     kind = reported(run)
