@@ -216,6 +216,13 @@ def test_gradients_are_reduced_in_buckets() -> None:
     assert found["communication"] == 2 * 1e8
 
 
+def test_plain_replicas_reduce_a_copy_of_their_gradients() -> None:
+    # DistributedDataParallel's buckets, once over.
+    one, eight = (held(LLAMA2_7B, Layout(dp=dp), replica_buckets=1.0) for dp in (1, 8))
+    assert "communication" not in one
+    assert eight["communication"] == eight["gradients"]
+
+
 def test_reserve_and_context_come_on_top() -> None:
     # The state lies where it was put: what the allocator cannot give out is a share of all else.
     bare = held(LLAMA2_7B, Layout())

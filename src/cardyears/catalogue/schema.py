@@ -63,6 +63,7 @@ class AcceleratorRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     memory_gib: Figure
     memory_type: str = ""
     unified_memory: bool = False
+    ecc: bool = False
     bandwidth_gb_s: Figure | None = None
     peak_tflop_s: dict[Dtype, Figure] = {}
     board_w: Figure | None = None
@@ -367,6 +368,7 @@ class EngineRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     fused: bool = True
     boundary_copies: Figure = 1.0
     bucket_elements: Annotated[float, msgspec.Meta(ge=0, le=1e12)] = 0.0
+    replica_buckets: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.0
     gathered_layers: Figure = 2.0
     needed_only: bool = False
     idle_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0

@@ -54,10 +54,11 @@ def gathered(arch: Architecture, training: Training, layout: Layout, habits: Mem
 def communication(training: Training, layout: Layout, habits: MemoryHabits, state: Ledger, gathered: Bytes) -> Bytes:
     """What is gathered or reduced at once: a bucket of gradients, or whole layers (ZeRO 3).
 
-    Plain replicas (ZeRO 0) reduce the gradients where they lie, as PyTorch does with gradient_as_bucket_view. Leaves
-    out the communication library's own buffers.
+    Plain replicas (ZeRO 0) reduce the gradients where they lie, or a copy of them. Leaves out the communication
+    library's own buffers.
     """
     many = layout.replicas > 1
     bucket = minimum(state["gradients"], habits.bucket_elements * training.trained.gradient)
     some = where(layout.zero >= ZERO_WEIGHTS, gathered + 0.0 * bucket, bucket)
-    return where(many, where(layout.zero > 0, some, 0.0 * bucket), 0.0 * bucket)
+    copied = state["gradients"] * habits.replica_buckets
+    return where(many, where(layout.zero > 0, some, copied), 0.0 * bucket)

@@ -37,6 +37,9 @@ class MemoryHabits(msgspec.Struct, frozen=True, kw_only=True):
     gradients of what entered frozen layers until the backward pass ends."""
     bucket_elements: float = 5e8
     """Gradients that ZeRO 1 and 2 reduce at once. Source: deepspeed (reduce_bucket_size)."""
+    replica_buckets: float = 0.0
+    """Copies of the gradients in the buckets that plain replicas reduce: 1 for DistributedDataParallel, whose buckets
+    are not the gradients themselves unless asked for (gradient_as_bucket_view)."""
     gathered_layers: float = 2.0
     """Layers that ZeRO 3 has whole at once: the one in use and the next."""
     passing_gradient_bytes: float = 0.0

@@ -25,6 +25,7 @@ def engine(key: str, row: EngineRow) -> Engine:
         fused=row.fused,
         boundary_copies=row.boundary_copies,
         bucket_elements=row.bucket_elements,
+        replica_buckets=row.replica_buckets,
         gathered_layers=row.gathered_layers,
         idle_share=row.idle_share,
         idle_logits=row.idle_logits,

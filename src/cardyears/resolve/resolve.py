@@ -19,7 +19,7 @@ from cardyears.machine.efficiency import FP8_GAIN
 from cardyears.machine.engine import Engine
 from cardyears.question.question import Question
 from cardyears.resolve.defaults import Assumed
-from cardyears.resolve.devices import cluster, device, owned
+from cardyears.resolve.devices import cluster, device, owned, usable_assumption
 from cardyears.resolve.engines import engine, find_engine, usual_engine
 from cardyears.resolve.generic import Build
 from cardyears.resolve.hosts import host
@@ -53,7 +53,6 @@ def resolve(question: Question, catalogue: Catalogue, *, strict: bool = False) -
     if several and work.architecture is not None and work.global_batch is None:
         work = msgspec.structs.replace(work, global_batch=usual_batch(work, assumed))
     known = engines[question.method].key if engines and question.engine is not None else None
-    usable = "usable_unified_memory" if machine.device.unified_memory else "usable_memory"
     case = Case(
         method=question.method,
         workload=work,
@@ -66,7 +65,7 @@ def resolve(question: Question, catalogue: Catalogue, *, strict: bool = False) -
         finetune_seq_len=assumed.peek("finetune_seq_len"),
         tokens_per_parameter=assumed.peek("tokens_per_parameter"),
         memory_spread={method: memory_spread(catalogue, method, known) for method in get_args(Method)},
-        usable_share=assumed.take(usable),
+        usable_share=assumed.take(usable_assumption(machine.device, assumed)),
         candidates=candidates(catalogue),
         landmarks=landmarks(catalogue),
         claims=claims(found, catalogue),

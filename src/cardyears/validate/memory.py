@@ -18,6 +18,8 @@ from cardyears.base.units import GIB
 from cardyears.estimate.buffers import logits
 from cardyears.estimate.memory import memory
 from cardyears.machine.engine import Engine, MemoryHabits
+from cardyears.resolve.defaults import Assumed
+from cardyears.resolve.devices import usable_assumption
 from cardyears.validate.compare import Errors, errors
 from cardyears.validate.habits import Reported, reported
 from cardyears.validate.habits import memory as own_habits
@@ -118,7 +120,10 @@ def fit_verdict(one: ComparedMemory, spread: Interval) -> Verdict:
     """
     if one.problem.assumes("seq_len") or one.problem.assumes("device"):
         return Verdict.UNKNOWN
-    return within(spread * one.needed, one.problem.device.memory.value)
+    device = one.problem.device
+    assumed = Assumed({})
+    usable = assumed.take(usable_assumption(device, assumed))
+    return within(spread * one.needed, device.memory.value * usable)
 
 
 def coverage(rows: Iterable[ComparedMemory], spread: Callable[[ComparedMemory], Interval]) -> float:

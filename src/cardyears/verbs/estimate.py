@@ -26,7 +26,7 @@ from cardyears.machine.engine import Engine
 from cardyears.machine.rates import LOW_PRECISION
 from cardyears.question.question import Question
 from cardyears.resolve.defaults import Assumed
-from cardyears.resolve.devices import cluster
+from cardyears.resolve.devices import cluster, usable_assumption
 from cardyears.resolve.engines import find_engine
 from cardyears.resolve.generic import Build
 from cardyears.resolve.jobs import job
@@ -90,7 +90,7 @@ def estimate_layout(question: Question, catalogue: Catalogue) -> Estimated:
     engine = find_engine(question.engine, question.method, machine, catalogue, assumed)
     training = _training(question, engine, assumed)
     seq_len = sequence_length(question, found, assumed)
-    usable = assumed.take("usable_unified_memory" if machine.device.unified_memory else "usable_memory")
+    usable = assumed.take(usable_assumption(machine.device, assumed))
     task = job(
         found.architecture, training, seq_len, machine, engine, catalogue, assumed, usable_share=usable,
         named=question.engine is not None,
