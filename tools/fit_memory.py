@@ -169,7 +169,8 @@ def report(rows: Sequence[ComparedMemory], unseen: Sequence[ComparedMemory]) -> 
         for by in ("engine", "source"):
             for group, found in memory_errors(stated, GROUPS[by]).items():
                 print(f"  {by:7} {group:60} {found.runs:4} {found.median:7.1%} {found.p90:7.1%} {found.bias:+7.1%}")
-        held = {key: coverage(some, lambda one: of_engine(spread, one)) for key, some in by_quality(of)}
+        chosen = of_engine if of is rows else of_unseen
+        held = {key: coverage(some, lambda one: chosen(spread, one)) for key, some in by_quality(of)}  # noqa: B023
         print("  in their interval:", {key: f"{share:.0%}" for key, share in held.items()})
     verdicts(rows, lambda one: of_engine(spread, one))
 
@@ -257,6 +258,13 @@ def of_engine(found: Spread, one: ComparedMemory) -> Interval:
     """The interval of a run whose engine is known."""
     other = "any-adapters" if adapters(one) else "any"
     return found.get(one.problem.engine, found[other]).width
+
+
+def of_unseen(found: Spread, one: ComparedMemory) -> Interval:
+    """The interval of a run whose source was left out: its engine's only where another source has measured that."""
+    own = found.get(one.problem.engine)
+    other = found["any-adapters" if adapters(one) else "any"]
+    return (own if own and own.sources >= FEWEST_SOURCES else other).width
 
 
 def spreads_toml(rows: Sequence[ComparedMemory], unseen: Sequence[ComparedMemory]) -> str:
