@@ -13,7 +13,7 @@ import pytest
 from cardyears.answer.claims import implied_mfu
 from cardyears.base.units import HOUR, KWH, YEAR
 from cardyears.estimate import campaign
-from cardyears.estimate.memory import sharded_state, state_only, zero3_traffic
+from cardyears.estimate.held import sharded_state, state_only, zero3_traffic
 from cardyears.machine import energy
 from cardyears.work.activations import activations, logits
 from cardyears.work.architecture import GPT2_SMALL, GPT3_175B

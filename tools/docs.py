@@ -21,6 +21,7 @@ import os
 import re
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
@@ -29,13 +30,15 @@ from unittest import mock
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from cardyears.answer.verdict import Verdict
 from cardyears.base.interval import Interval
 from cardyears.base.text import ENGLISH
 from cardyears.catalogue.load import load
 from cardyears.cli.main import COMMANDS, run
-from cardyears.resolve.resolve import MEMORY_SPREAD
-from cardyears.validate.compare import compared, errors
+from cardyears.resolve.spreads import memory_spread
+from cardyears.validate.compare import compared, engines, errors
 from cardyears.validate.families import choice, families
+from cardyears.validate.memory import GROUPS, ComparedMemory, compared_memory, fit_verdict, memory_errors
 from cardyears.validate.read import problems
 from cardyears.validate.runs import load_runs
 from cardyears.work.state import RECIPES
@@ -220,12 +223,40 @@ def steps() -> dict[str, Any]:
     narayanan = TABLES["narayanan-et-al-2021-1"]
     found["Narayanan, by rate"] = errors(one.mfu_error for one in tables[narayanan])
     by_engine = {one.problem.engine: load().engines[one.problem.engine].name for one in good}
-    engines = {
+    found_engines = {
         name: errors(one.error for one in good if one.problem.engine == key)
         for key, name in sorted(by_engine.items(), key=lambda item: item[1].casefold())
     }
     worst = sorted(good, key=lambda one: -abs(math.log(1 + one.error)))[:WORST]
-    return {"steps": every, "step_tables": found, "step_engines": engines, "steps_worst": worst}
+    return {"steps": every, "step_tables": found, "step_engines": found_engines, "steps_worst": worst}
+
+
+def peaks() -> dict[str, Any]:
+    """Errors of the estimated peak memory, for the page on accuracy."""
+    made = problems(load_runs(), load())[0]
+    rows = compared_memory(made, engines(load()))
+    stated = [one for one in rows if one.stated]
+    tables = {
+        "all that state what is computed again and how long sequences are": memory_errors(stated)["all"],
+        "all of good quality": memory_errors(one for one in rows if one.problem.measured.quality == "good")["all"],
+        "weak ones apart": memory_errors(one for one in rows if one.problem.measured.quality == "weak")["all"],
+    }
+    names = {key: row.name for key, row in load().engines.items()}
+    by_engine = {names[key]: found for key, found in memory_errors(stated, GROUPS["engine"]).items()}
+    worst = sorted((one for one in stated if one.measured), key=lambda one: -abs(one.ratio))[:WORST]
+    judged = [one for one in rows if one.problem.measured.quality == "good"]
+    verdicts = {
+        name: Counter(verdict(one).value for one in judged if (one.measured is None) == oom)
+        for name, oom in (("ran", False), ("ran out of memory", True))
+    }
+    return {
+        "peak_tables": tables, "peak_engines": by_engine, "peaks_worst": worst, "fit_verdicts": verdicts,
+    }  # fmt: skip
+
+
+def verdict(one: ComparedMemory) -> Verdict:
+    """Whether a measured run fits, as the product says where the engine is named."""
+    return fit_verdict(one, memory_spread(load(), one.problem.measured.method, one.problem.engine))
 
 
 def environment() -> Environment:
@@ -239,10 +270,10 @@ def environment() -> Environment:
     )
     found.filters |= {name: partial(say, name) for name in QUANTITIES}
     found.globals |= {verb: partial(asked, verb) for verb in COMMANDS}
-    found.globals |= {"catalogue": load(), "memory_spread": MEMORY_SPREAD, "recipes": RECIPES}
+    found.globals |= {"catalogue": load(), "recipes": RECIPES}
     found.globals |= {"families": families, "choice": choice}
     found.filters["signed"] = lambda value: f"{value:+.1%}".replace("%", " %").replace("-", "−")
-    found.globals |= steps()
+    found.globals |= steps() | peaks()
     found.globals |= {
         "assumption": assumption,
         "constant": constant,

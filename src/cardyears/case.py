@@ -163,6 +163,8 @@ class Job(msgspec.Struct, frozen=True):
     """Memory of a device that one process may take: what a paged optimiser tries to stay within."""
     expert_load: float = 1.0
     """Tokens of the busiest expert-parallel rank over the mean: 1 where balance is forced."""
+    memory_spread: Interval = Interval.exact(1.0)
+    """Measured over estimated peak memory."""
 
     @property
     def attended_length(self) -> float:
@@ -219,4 +221,5 @@ class Case(msgspec.Struct, frozen=True):
             engine=engine,
             host=self.host,
             usable_bytes=device.memory.value * self.usable_share,
+            memory_spread=self.memory_spread[self.method],
         )

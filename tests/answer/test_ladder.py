@@ -101,7 +101,7 @@ def test_a_small_model_is_in_reach_on_the_first_rung() -> None:
 
 
 def test_a_billion_parameters_come_into_reach_with_an_8_bit_optimiser() -> None:
-    found = rungs("1B", on="16GB GPU", duration="1y")
+    found = rungs("1.1B", on="16GB GPU", duration="1y")
     assert (found["flash"].verdict, found["adamw-8bit"].verdict) == ("no", "yes")
 
 

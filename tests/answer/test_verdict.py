@@ -12,7 +12,8 @@ from cardyears.base.interval import Interval
 from cardyears.base.text import Text
 from cardyears.base.units import DAY, YEAR
 from cardyears.catalogue.load import load
-from cardyears.estimate.memory import CONTEXT_BYTES, state_only
+from cardyears.estimate.held import state_only
+from cardyears.estimate.memory import CONTEXT_BYTES
 from cardyears.work.state import RECIPES
 
 CARD = "RTX 4070 Ti"

@@ -15,7 +15,7 @@ def test_the_founding_question_is_answered_on_one_page() -> None:
     text = answered(FOUNDING)
     flat = on_one_line(text)
     assert flat.startswith(
-        "No: training GPT-3.5 takes 2.94 TB of memory where 12.9 GB are there, and in 1 year one RTX 4070 Ti can do "
+        "No: training GPT-3.5 takes 2.8 TB of memory where 12.9 GB are there, and in 1 year one RTX 4070 Ti can do "
         "0.725 % of the computation."
     )
     for question in (r"Fits no", r"Fast enough no", r"Connected enough yes"):

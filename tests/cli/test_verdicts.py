@@ -48,10 +48,7 @@ def test_an_assumption_counts_as_much_as_its_option(assumed: str, option: str) -
 
 HEADLINES = (
     ("check gpt2 --on 4090", r"Yes: one RTX 4090 can train GPT-2 124M in about [\d.]+ hours\."),
-    (
-        "check llama-2-7b --method lora --on 3090",
-        r"Probably: one RTX 3090 can fine-tune Llama 2 7B with LoRA in about .*",
-    ),
+    ("check llama-2-7b --method lora --on 3090", r"Yes: one RTX 3090 can fine-tune Llama 2 7B with LoRA in about .*"),
     ('check gpt2-medium --on "6GB GPU" --method full', r"Unlikely: only at the optimistic end of the estimate can .*"),
     (
         'check gpt2 --on "1GB GPU"',

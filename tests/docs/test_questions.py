@@ -37,7 +37,7 @@ def test_the_page_answers_the_question_with_a_command(story: int) -> None:
         (5, "gpt2-medium", "6GB GPU", "full", "unlikely"),
         (11, "llama-2-7b", "A100-80GB", "full", "no"),
         (12, "llama-2-7b", "RTX 3090", "qlora", "yes"),
-        (12, "llama-2-7b", "RTX 3090", "lora", "probably"),
+        (12, "llama-2-7b", "RTX 3090", "lora", "yes"),
         (12, "llama-2-7b", "RTX 3090", "full", "no"),
         (22, "50M", "RTX 3090", "pretrain", "yes"),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from cardyears.case import Job
 from cardyears.estimate.estimate import Estimate, estimate
-from cardyears.estimate.memory import zero3_traffic
+from cardyears.estimate.held import zero3_traffic
 from cardyears.estimate.step import setting
 from cardyears.estimate.traffic import exposed, mesh, neighbours
 from cardyears.layout.layout import Layout

@@ -9,7 +9,8 @@ from hypothesis import given
 
 from cardyears.base.units import YEAR, Scalar
 from cardyears.estimate import campaign
-from cardyears.estimate.memory import memory, peak_bytes, sharded_state
+from cardyears.estimate.held import sharded_state
+from cardyears.estimate.memory import memory, peak_bytes
 from cardyears.layout.layout import Layout
 from cardyears.machine.energy import depreciation_usd, energy_kwh, rent_usd
 from cardyears.work.activations import activations, eager_score_bytes, logits

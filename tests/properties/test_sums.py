@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cardyears.estimate.memory import memory, peak_bytes, sharded_state
+from cardyears.estimate.held import sharded_state
+from cardyears.estimate.memory import memory, peak_bytes
 from cardyears.layout.layout import Layout
 from cardyears.work.activations import activations, logits
 from cardyears.work.architecture import Architecture, Layer

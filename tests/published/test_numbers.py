@@ -11,7 +11,7 @@ from cardyears import audit, check
 from cardyears.answer.judgement import energy_lines
 from cardyears.base.units import DAY, GB, HOUR, TB, TERA, YEAR
 from cardyears.estimate import campaign
-from cardyears.estimate.memory import sharded_state, state_only, zero3_traffic
+from cardyears.estimate.held import sharded_state, state_only, zero3_traffic
 from cardyears.machine.energy import energy_kwh
 from cardyears.resolve.defaults import DEFAULTS
 from cardyears.work.architecture import GPT3_175B

@@ -366,3 +366,13 @@ def test_a_link_for_each_device_is_not_shared() -> None:
 def test_a_link_that_does_not_exist_asks_for_its_bandwidth() -> None:
     with pytest.raises(UnknownName, match="Name its bandwidth, such as 400Gb/s per gpu"):
         machine("16x H100 over string")
+
+
+@pytest.mark.parametrize(
+    ("on", "said", "share"),
+    [("A10G", {}, 15 / 16), ("A100-80GB", {}, 1.0), ("A10G", {"assume": {"usable_memory": "90%"}}, 0.9)],
+)
+def test_error_correction_takes_a_sixteenth_unless_the_usable_memory_is_said(
+    on: str, said: dict[str, Any], share: float
+) -> None:
+    assert case("gpt2", on, **said).usable_share == share

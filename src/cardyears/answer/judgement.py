@@ -16,7 +16,8 @@ from cardyears.base.units import HOUR
 from cardyears.case import Assumption, Case
 from cardyears.estimate import campaign
 from cardyears.estimate.fit import fit
-from cardyears.estimate.memory import CONTEXT_BYTES, state_only
+from cardyears.estimate.held import state_only
+from cardyears.estimate.memory import CONTEXT_BYTES
 from cardyears.layout.layout import ZERO_WEIGHTS, Layout
 from cardyears.machine.energy import depreciation_usd, energy_kwh, rent_usd
 

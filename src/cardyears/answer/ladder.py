@@ -19,7 +19,9 @@ from cardyears.base.text import Text, Value
 from cardyears.base.units import YEAR
 from cardyears.case import Case
 from cardyears.estimate import campaign
-from cardyears.estimate.memory import memory, zero3_traffic
+from cardyears.estimate.fit import SEVERAL
+from cardyears.estimate.held import zero3_traffic
+from cardyears.estimate.memory import memory
 from cardyears.layout.layout import Layout
 from cardyears.machine.efficiency import EAGER_PASSES, FP8_GAIN
 from cardyears.work.activations import AttentionKernel
@@ -174,7 +176,9 @@ def _eager_slowdown(case: Case, arch: Architecture) -> float:
 def _bytes(
     arch: Architecture, training: Training, seq: int, *, kernel: AttentionKernel = "flash", cards: int = 1
 ) -> float:
-    layout = Layout(dp=cards, zero=3 if cards > 1 else 0, recompute="full", kernel=kernel, chunked_loss=True)
+    layout = Layout(
+        dp=cards, zero=3 if cards > 1 else 0, recompute="full", kernel=kernel, chunked_loss=True, accumulation=SEVERAL
+    )
     return float(memory(arch, training, layout, seq).total)
 
 

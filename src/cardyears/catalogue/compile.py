@@ -32,6 +32,7 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "silicon": schema.SiliconRow,
     "sustained": schema.SustainedRow,
     "engines": schema.EngineRow,
+    "memory": schema.MemoryRow,
     "sources": schema.SourceRow,
 }
 """Sections whose rows have keys; each is ``data/SECTION.toml`` or a folder of such files."""
@@ -114,7 +115,9 @@ def check_references(sections: Sections, origin: Any, *, known: Sections | None 
 
 def _references(sections: Sections) -> Iterator[tuple[str, str, str, str, str]]:
     """(section, key, field, the key that it names, the section that must have it)."""
-    for section in ("accelerators", "links", "models", "runs", "grid", "shares", "silicon", "sustained", "engines"):
+    for section in SECTIONS:
+        if section in ("prices", "sources"):
+            continue
         for key, row in sections.get(section, {}).items():
             yield section, key, "", row.source, "sources"
             for figure, override in (getattr(row, "figures", None) or {}).items():

@@ -79,6 +79,11 @@ class Catalogue:
         return self._rows("sustained", schema.SustainedRow)  # type: ignore[no-any-return]
 
     @cached_property
+    def memory(self) -> dict[str, schema.MemoryRow]:
+        """How far estimates of peak memory are off, by engine; "any" and "any-adapters" are for all others."""
+        return self._rows("memory", schema.MemoryRow)  # type: ignore[no-any-return]
+
+    @cached_property
     def engines(self) -> dict[str, schema.EngineRow]:
         """Training engines by key."""
         return self._rows("engines", schema.EngineRow)  # type: ignore[no-any-return]

@@ -63,6 +63,7 @@ class AcceleratorRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     memory_gib: Figure
     memory_type: str = ""
     unified_memory: bool = False
+    ecc: bool = False
     bandwidth_gb_s: Figure | None = None
     peak_tflop_s: dict[Dtype, Figure] = {}
     board_w: Figure | None = None
@@ -327,6 +328,21 @@ class SustainedRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     """Measured runs that it was fitted on; 0: the middle of the others."""
 
 
+class MemoryRow(Row, frozen=True, kw_only=True, omit_defaults=True):
+    """Measured over estimated peak memory: of one engine, or of sources that no coefficient was fitted on."""
+
+    low: Figure
+    """10th percentile."""
+    high: Figure
+    """90th percentile."""
+    runs: int
+    sources: int
+    error: Share
+    """Median of the errors without their sign, of coefficients fitted on these runs too."""
+    held_out: Share
+    """The same of coefficients fitted without the run's source."""
+
+
 class EngineRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     """One training engine: coefficients of its step and what it does by default; see `machine.engine`."""
 
@@ -358,7 +374,14 @@ class EngineRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     fused: bool = True
     boundary_copies: Figure = 1.0
     bucket_elements: Annotated[float, msgspec.Meta(ge=0, le=1e12)] = 0.0
+    replica_buckets: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.0
     gathered_layers: Figure = 2.0
+    needed_only: bool = False
+    idle_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    idle_logits: Annotated[float, msgspec.Meta(ge=0, le=8)] = 0.0
+    passing_gradient_bytes: Annotated[float, msgspec.Meta(ge=0, le=8)] = 0.0
+    low_precision_copies: bool = True
+    keeps_gradients: bool = False
 
 
 class SourceRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

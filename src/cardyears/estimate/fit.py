@@ -20,6 +20,8 @@ from cardyears.work.state import Training
 
 LARGEST_MICRO_BATCH = 64
 """Sequences per device and step beyond which a device is long busy."""
+SEVERAL = 2
+"""Micro-batches of a step where nobody says: from two on, gradients stay from one to the next."""
 
 _SAVING: tuple[tuple[Recompute, bool], ...] = (
     ("none", False),
@@ -58,8 +60,9 @@ def fit(
     A stated `micro_batch` is kept. Where the host has `host_bytes` for each device, the optimiser's state moves there
     before it is said that nothing fits.
     """
-    layouts = [*_layouts(devices), *_offloaded(arch, training, devices, host_bytes)]
     first = float(micro_batch or 1)
+    times = _times(global_batch, devices, first)
+    layouts = [*_layouts(devices, times), *_offloaded(arch, training, devices, host_bytes, times)]
     peaks = [float(peak_bytes(arch, training, layout, seq_len, first, habits)) for layout in layouts]
     for limit in limits:
         for layout, peak in zip(layouts, peaks, strict=True):
@@ -71,19 +74,26 @@ def fit(
     return _found(arch, training, layouts[-1], seq_len, int(first), habits, fits=False)
 
 
-def _layouts(devices: int) -> Iterator[Layout]:
+def _times(global_batch: int | None, devices: int, micro_batch: float) -> int:
+    """Micro-batches of a step."""
+    return SEVERAL if global_batch is None else max(1, round(global_batch / (devices * micro_batch)))
+
+
+def _layouts(devices: int, times: int) -> Iterator[Layout]:
     for zero in _STAGES if devices > 1 else _STAGES[:1]:
         for recompute, chunked in _SAVING:
-            yield Layout(dp=devices, zero=zero, recompute=recompute, chunked_loss=chunked)
+            yield Layout(dp=devices, zero=zero, recompute=recompute, chunked_loss=chunked, accumulation=times)
 
 
-def _offloaded(arch: Architecture, training: Training, devices: int, host_bytes: float) -> Iterator[Layout]:
+def _offloaded(arch: Architecture, training: Training, devices: int, host_bytes: float, times: int) -> Iterator[Layout]:
     """The smallest layout with the optimiser's state on the host, if that has room for it."""
     state = training.state(arch)
     moved = (float(state["optimizer"]) + float(state.get("master_weights", 0.0))) / devices
     if not training.adapters and moved <= host_bytes:
         zero = ZERO_WEIGHTS if devices > 1 else 0
-        yield Layout(dp=devices, zero=zero, recompute="full", chunked_loss=True, offload="optimizer")
+        yield Layout(
+            dp=devices, zero=zero, recompute="full", chunked_loss=True, offload="optimizer", accumulation=times
+        )
 
 
 def _largest(global_batch: int | None, devices: int) -> int:

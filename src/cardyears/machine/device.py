@@ -31,6 +31,8 @@ class Device(msgspec.Struct, frozen=True):
     board_w: Sourced | None = None
     launch_usd: Sourced | None = None
     unified_memory: bool = False
+    ecc: bool = False
+    """Whether error correction takes a part of the memory, as on cards for data centres with GDDR."""
     peer_to_peer: bool = True
     link: str | None = None
     form: str = "PCIe"

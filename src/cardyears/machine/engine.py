@@ -22,18 +22,39 @@ class MemoryHabits(msgspec.Struct, frozen=True, kw_only=True):
     context_bytes: float = 0.55 * GIB
     """Device context, library workspaces and loaded kernels. Source: pytorch-memory."""
     reserve_share: float = 0.05
-    """Blocks that the caching allocator holds and cannot give out, as a share of all it holds. Source:
-    pytorch-memory."""
+    """Blocks that the caching allocator holds and cannot give out, as a share of what comes and goes: the state lies
+    where it was put at the start. Source: measured-runs."""
     logit_bytes: float = 8.0
     """Bytes of each logit at the peak: in fp32 for the loss, and its fp32 gradient."""
+    idle_share: float = 0.0
+    """Further blocks that the allocator holds while there is room, as a share of all it gave out: they count in what
+    is reserved, not in what is needed. Source: measured-runs."""
+    idle_logits: float = 0.0
+    """Bytes of freed copies of the logits that the allocator holds for each byte of them while there is room: they
+    count in what it has reserved, not in what is needed. Source: measured-runs."""
     fused: bool = True
     """Whether norms and softmax run as one kernel each, without fp32 copies."""
+    needed_only: bool = False
+    """Whether a compiler or a fused kernel keeps nothing that it can make again from what it reads, nor what the
+    backward pass does not read."""
     boundary_copies: float = 1.0
-    """Times that a recomputed layer's input is kept."""
+    """Times that a recomputed layer's input is kept, where adapters are trained under ZeRO 3: FSDP's hooks hold the
+    gradients of what entered frozen layers until the backward pass ends."""
     bucket_elements: float = 5e8
     """Gradients that ZeRO 1 and 2 reduce at once. Source: deepspeed (reduce_bucket_size)."""
+    replica_buckets: float = 0.0
+    """Copies of the gradients in the buckets that plain replicas reduce: 1 for DistributedDataParallel, whose buckets
+    are not the gradients themselves unless asked for (gradient_as_bucket_view)."""
     gathered_layers: float = 2.0
     """Layers that ZeRO 3 has whole at once: the one in use and the next."""
+    passing_gradient_bytes: float = 0.0
+    """Of each weight of the head and of one layer, beside the gradients' buffers: Megatron-Core makes a gradient in
+    16 bits that nothing is in, so that its hooks run, while the kernel adds to the buffer."""
+    low_precision_copies: bool = True
+    """Whether weights in low precision stay beside the others from micro-batch to micro-batch."""
+    keeps_gradients: bool = False
+    """Whether gradients lie in buffers that stay from step to step; else they are freed after the update, and the
+    backward pass fills them as it frees activations."""
 
 
 PLAIN_HABITS = MemoryHabits()

@@ -13,6 +13,7 @@ LINES = {
     "recomputed_layer": N_("layer computed again"),
     "activation_gradients": N_("gradients of one layer's activations"),
     "logits": N_("logits and their gradient"),
+    "passing_gradients": N_("gradients on their way"),
     "update": N_("optimiser's temporaries"),
     "communication": N_("communication buffers"),
     "reserve": N_("allocator reserve"),

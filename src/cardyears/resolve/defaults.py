@@ -83,6 +83,11 @@ def _name(text: str) -> str:
     return text
 
 
+def _usable(key: str, value: float, reason: str) -> Default:
+    """A share of a device's memory that one training process may take."""
+    return Default(key, value, "", "assumed", "", reason, read_share, "percent")
+
+
 DEFAULTS: Mapping[str, Default] = {
     default.key: default
     for default in (
@@ -194,25 +199,20 @@ DEFAULTS: Mapping[str, Default] = {
             N_("a quantised base is kept in 4-bit NormalFloat; int8 is the other choice"),
             _base,
         ),
-        Default(
+        _usable(
             "usable_memory",
             1.0,
-            "",
-            "assumed",
-            "",
             N_("no screen or other program holds memory of the card; the framework's own share is in the ledger"),
-            read_share,
-            "percent",
         ),
-        Default(
+        _usable(
+            "usable_ecc_memory",
+            0.9375,
+            N_("error correction, on by default on such cards, takes a sixteenth of their memory"),
+        ),
+        _usable(
             "usable_unified_memory",
             0.75,
-            "",
-            "assumed",
-            "",
             N_("macOS lets the GPU take about three quarters of the memory that it shares with the processor"),
-            read_share,
-            "percent",
         ),
         Default(
             "host_link",

@@ -63,6 +63,7 @@ def device(key: str, row: AcceleratorRow) -> Device:
         board_w=optional("board_w", row.board_w, 1.0, "W"),
         launch_usd=optional("launch_usd", row.launch_usd, 1.0, "USD"),
         unified_memory=row.unified_memory,
+        ecc=row.ecc,
         peer_to_peer=row.peer_to_peer,
         link=row.link,
         form=row.form,
@@ -303,3 +304,10 @@ def _usual_between(named: Device, sharing: int, catalogue: Catalogue, assumed: A
     found = link(usual.link, catalogue.links)
     assumed.filled("link", found.name, kind="assumed", source=found.bandwidth.source, reason=Text(usual.reason))
     return _with_ports(found, 1.0 / sharing if usual.ports == EACH_NODE else usual.ports)
+
+
+def usable_assumption(machine: Device, assumed: Assumed) -> str:
+    """Key of the assumption on the share of a device's memory that one training process may take."""
+    if machine.unified_memory:
+        return "usable_unified_memory"
+    return "usable_ecc_memory" if machine.ecc and not assumed.stated("usable_memory") else "usable_memory"

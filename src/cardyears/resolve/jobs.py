@@ -10,6 +10,7 @@ from cardyears.machine.engine import Engine
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.hosts import host
 from cardyears.resolve.silicon import silicon
+from cardyears.resolve.spreads import memory_spread
 from cardyears.work.architecture import Architecture
 from cardyears.work.state import Training
 
@@ -24,8 +25,12 @@ def job(
     assumed: Assumed,
     *,
     usable_share: float = 1.0,
+    named: bool = False,
 ) -> Job:
-    """The job, with the host and the attained shares of the device's family."""
+    """The job, with the host and the attained shares of the device's family.
+
+    `named` says that the engine is known and not taken for the usual one.
+    """
     experts = any(work.experts for work in layer_works(arch))
     return Job(
         architecture=arch,
@@ -39,4 +44,5 @@ def job(
         document=assumed.take("document_tokens") if assumed.stated("document_tokens") else None,
         useful_tokens=assumed.take("useful_tokens") if assumed.stated("useful_tokens") else 1.0,
         expert_load=assumed.take("expert_load") if experts else 1.0,
+        memory_spread=memory_spread(catalogue, training.method, engine.key if named else None),
     )

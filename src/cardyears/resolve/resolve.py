@@ -19,21 +19,17 @@ from cardyears.machine.efficiency import FP8_GAIN
 from cardyears.machine.engine import Engine
 from cardyears.question.question import Question
 from cardyears.resolve.defaults import Assumed
-from cardyears.resolve.devices import cluster, device, owned
+from cardyears.resolve.devices import cluster, device, owned, usable_assumption
 from cardyears.resolve.engines import engine, find_engine, usual_engine
 from cardyears.resolve.generic import Build
 from cardyears.resolve.hosts import host
 from cardyears.resolve.models import Model, candidates, model
 from cardyears.resolve.prices import rent
 from cardyears.resolve.silicon import silicon
+from cardyears.resolve.spreads import memory_spread
 from cardyears.work.flops import finetune_flop, model_flop
 from cardyears.work.params import total_parameters
 from cardyears.work.state import ADAPTER_RECIPE, RECIPES, Recipe, Training
-
-_TRAINED, _ADAPTED = Interval(0.79, 1.0, 1.60), Interval(0.89, 1.0, 1.62)
-MEMORY_SPREAD = {"pretrain": _TRAINED, "full": _TRAINED, "lora": _ADAPTED, "qlora": _ADAPTED}
-"""Measured over predicted peak memory on one device, 10th and 90th percentile with every source weighing the same: 18
-runs with all weights trained, 135 with adapters. Wide, because engines differ in what they keep."""
 
 
 def resolve(question: Question, catalogue: Catalogue, *, strict: bool = False) -> Case:
@@ -56,7 +52,7 @@ def resolve(question: Question, catalogue: Catalogue, *, strict: bool = False) -
     engines = _engines(question, machine, catalogue, assumed) if several else {}
     if several and work.architecture is not None and work.global_batch is None:
         work = msgspec.structs.replace(work, global_batch=usual_batch(work, assumed))
-    usable = "usable_unified_memory" if machine.device.unified_memory else "usable_memory"
+    known = engines[question.method].key if engines and question.engine is not None else None
     case = Case(
         method=question.method,
         workload=work,
@@ -68,8 +64,8 @@ def resolve(question: Question, catalogue: Catalogue, *, strict: bool = False) -
         finetune_tokens=assumed.peek("finetune_tokens"),
         finetune_seq_len=assumed.peek("finetune_seq_len"),
         tokens_per_parameter=assumed.peek("tokens_per_parameter"),
-        memory_spread=MEMORY_SPREAD,
-        usable_share=assumed.take(usable),
+        memory_spread={method: memory_spread(catalogue, method, known) for method in get_args(Method)},
+        usable_share=assumed.take(usable_assumption(machine.device, assumed)),
         candidates=candidates(catalogue),
         landmarks=landmarks(catalogue),
         claims=claims(found, catalogue),

@@ -83,6 +83,9 @@ _NAMES: Mapping[str, str] = {
 }
 """Other names of engines, and of programs that are one of them."""
 
+FRONT_ENDS = ("axolotl", "llama-factory", "ms-swift")
+"""Programs around the Trainer that compute again unless told not to: their rows have the flag "front-end"."""
+
 _BY_FLAG: tuple[tuple[str, str, str], ...] = (
     ("megatron-core", "paxml", "paxml"),
     ("megatron-core", "maxtext", "maxtext"),
@@ -147,7 +150,7 @@ def engine_of(
     >>> engine_of("", method="qlora")
     ('hf-trainer', 'engine not named: the usual one for qlora')
     """
-    said = named.strip().casefold().replace("_", "-").replace(" ", "-")
+    said = plain(named)
     if said in ENGINES and said not in _NAMES:
         return _by_flag(_refined(_dated(said, date), device), flags), ""
     if said in _NAMES:
@@ -159,6 +162,15 @@ def engine_of(
     if found is not None:
         return _dated(found, date), "engine not named: from the source"
     return _usual(method), f"engine not named: the usual one for {method}"
+
+
+def plain(named: str) -> str:
+    """A name as the lists here have it.
+
+    >>> plain("LLaMA_Factory") in FRONT_ENDS
+    True
+    """
+    return named.strip().casefold().replace("_", "-").replace(" ", "-")
 
 
 def _megatron(said: str, source: str, date: str) -> str:

@@ -7,15 +7,25 @@ engine keeps for each parameter, its attention kernel and its sequence paralleli
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from cardyears.catalogue.schema import EngineRow
 from cardyears.layout.layout import ContextKind
+from cardyears.machine.engine import MemoryHabits
 from cardyears.validate.runs import Measured
 from cardyears.work.activations import AttentionKernel, Recompute
+from cardyears.work.architecture import Architecture
 from cardyears.work.params import Targets
+
+Reported = Literal["allocated", "reserved", "driver"]
+"""What a peak is a peak of.
+
+    allocated   tensors: torch.cuda.max_memory_allocated
+    reserved    what PyTorch's allocator holds for them: max_memory_reserved
+    driver      the device's memory in use, with context and communication buffers: nvidia-smi
+"""
 
 
 class Habit(msgspec.Struct, frozen=True):
@@ -36,6 +46,8 @@ class Habit(msgspec.Struct, frozen=True):
     """Layers of one pipeline chunk where it interleaves without saying how deep; 0: it does not interleave."""
     selective: Recompute = "selective"
     """What the engine means by selective recomputation."""
+    reports: Reported = "reserved"
+    """What its own log calls the peak memory."""
 
 
 _CORE = "Megatron-Core's distributed optimiser; recomputation off in its recipes where memory allows"
@@ -43,17 +55,19 @@ _OLD = "fp16, full recomputation, no sharding of state, dropout 0.1"
 _PRODUCTS: Recompute = "selective-products"
 
 HABITS: Mapping[str, Habit] = {
-    "megatron-2021": Habit(0, "full", f"narayanan-2021 section 5: {_OLD}", dropout=True, degrees_said=True),
+    "megatron-2021": Habit(
+        0, "full", f"narayanan-2021 section 5: {_OLD}", dropout=True, degrees_said=True, reports="driver"
+    ),
     "megatron-deepspeed": Habit(
-        0, "full", f"BigScience's and MT-NLG's scripts: {_OLD}", dropout=True, degrees_said=True
+        0, "full", f"BigScience's and MT-NLG's scripts: {_OLD}", dropout=True, degrees_said=True, reports="driver"
     ),
     "megatron-deepspeed-2023": Habit(
-        0, "full", f"Megatron-DeepSpeed's examples: {_OLD}", dropout=True, degrees_said=True
+        0, "full", f"Megatron-DeepSpeed's examples: {_OLD}", dropout=True, degrees_said=True, reports="driver"
     ),
-    "nemo": Habit(1, "none", _CORE, degrees_said=True),
-    "megatron-bridge": Habit(1, "none", _CORE, degrees_said=True),
-    "megatron-core": Habit(1, "none", _CORE, degrees_said=True),
-    "mlperf": Habit(1, "none", _CORE, degrees_said=True),
+    "nemo": Habit(1, "none", _CORE, degrees_said=True, reports="allocated"),
+    "megatron-bridge": Habit(1, "none", _CORE, degrees_said=True, reports="allocated"),
+    "megatron-core": Habit(1, "none", _CORE, degrees_said=True, reports="allocated"),
+    "mlperf": Habit(1, "none", _CORE, degrees_said=True, reports="allocated"),
     "mlperf-rocm": Habit(1, "none", _CORE),
     "paxml": Habit(3, "selective-norms", "Pax keeps the outputs of products", degrees_said=True),
     "maxtext": Habit(
@@ -70,19 +84,19 @@ HABITS: Mapping[str, Habit] = {
     "olmo-core": Habit(3, "none", "OLMo-core's model configs", selective=_PRODUCTS),
     "nemo-automodel": Habit(3, "none", "AutoModel's recipes: FSDP2 without activation checkpointing"),
     "nanotron": Habit(1, "none", "nanotron's benchmark: ZeRO-1", degrees_said=True),
-    "plain-torch": Habit(0, "none", "DistributedDataParallel, nothing computed again"),
-    "litgpt": Habit(0, "none", "litgpt's configs: no checkpointing on one device"),
+    "plain-torch": Habit(0, "none", "DistributedDataParallel, nothing computed again", reports="allocated"),
+    "litgpt": Habit(0, "none", "litgpt's configs: no checkpointing on one device", reports="allocated"),
     "torchtune": Habit(0, "full", "torchtune's recipes: activation checkpointing on"),
     "hf-trainer": Habit(0, "none", "TrainingArguments: gradient_checkpointing False"),
-    "hf-trainer-fused": Habit(0, "none", "TrainingArguments: gradient_checkpointing False"),
+    "hf-trainer-fused": Habit(0, "none", "TrainingArguments: gradient_checkpointing False", reports="allocated"),
     "unsloth": Habit(0, "full", "Unsloth's notebooks: checkpointing on, fused loss", chunked_loss=True),
     "fsdp-qlora": Habit(3, "full", "fsdp_qlora's train.py: FSDP, checkpointing on"),
     "xtuner": Habit(3, "full", "XTuner's speed configs: ZeRO-3, checkpointing on", context="ulysses"),
     "deepspeed": Habit(3, "full", "ZeRO-3 with recomputation"),
-    "colossalai": Habit(1, "none", "ColossalAI's low-level ZeRO"),
-    "internevo": Habit(1, "none", "InternEvo's configs: ZeRO-1, checkpoint off"),
+    "colossalai": Habit(1, "none", "ColossalAI's low-level ZeRO", reports="allocated"),
+    "internevo": Habit(1, "none", "InternEvo's configs: ZeRO-1, checkpoint off", reports="driver"),
     "nvidia-examples": Habit(0, "none", "DeepLearningExamples' BERT: dropout 0.1", dropout=True),
-    "llm.q": Habit(1, "none", "llm.q's defaults: everything is kept"),
+    "llm.q": Habit(1, "none", "llm.q's defaults: everything is kept", reports="driver"),
     "optimum-habana": Habit(1, "none", "Gaudi's Megatron-DeepSpeed scripts"),
     "mlx": Habit(0, "none", "mlx-examples: no checkpointing unless asked for"),
     "in-house": Habit(
@@ -97,6 +111,7 @@ HABITS: Mapping[str, Habit] = {
 """A habit for every engine of `validate.engines.ENGINES`."""
 
 _ADAPTERS = "PEFT's prepare_model_for_kbit_training turns gradient checkpointing on"
+_FRONT_END = "axolotl's, LLaMA-Factory's and ms-swift's defaults: gradient checkpointing on"
 FIRST_FLASH = "2022-06"
 """FlashAttention was published at the end of May 2022: before that every engine was eager."""
 _ADAPTS_ATTENTION = ("nemo",)
@@ -111,10 +126,12 @@ NORMS = "recompute-norms"
 def recompute(run: Measured, habit: Habit) -> tuple[Recompute, str]:
     """Recomputation by our words, and why where the row does not say."""
     if run.recompute is None:
-        quantised = run.method == "qlora" and run.engine.startswith("hf-trainer")
         if run.engine in _FIRST_FLASH_IN and not _has_flash(run):
             return "selective", _BEFORE_FLASH
-        return ("full", _ADAPTERS) if quantised else (habit.recompute, habit.reason)
+        trainer = run.engine.startswith("hf-trainer")
+        if trainer and run.method == "qlora":
+            return "full", _ADAPTERS
+        return ("full", _FRONT_END) if trainer and "front-end" in run.flags else (habit.recompute, habit.reason)
     if run.recompute == "selective":
         return ("selective-norms" if NORMS in run.flags else habit.selective), ""
     return ("full" if run.recompute == "full" else "none"), ""
@@ -122,13 +139,18 @@ def recompute(run: Measured, habit: Habit) -> tuple[Recompute, str]:
 
 def recipe(run: Measured, engine: EngineRow) -> tuple[str, str]:
     """Key of the recipe of a fully trained model, and why where the row does not say."""
+    trainer = run.engine.startswith("hf-trainer")
+    if "autocast" in run.flags and run.sharding == "zero3" and trainer:
+        return "adamw-fp32-foreach", "FSDP with autocast keeps weights and states in fp32, and loops over tensors"
     stated = _stated_recipe(run)
     if stated:
         return stated, ""
-    if "autocast" in run.flags and run.sharding == "zero3" and run.engine.startswith("hf-trainer"):
-        return "adamw-fp32-foreach", "FSDP with autocast keeps weights and states in fp32, and loops over tensors"
     if "states-bf16" in run.flags:
         return "adamw-bf16", ""
+    if run.engine == "megatron-bridge" and run.attention == "mla":
+        return "adamw-precision-aware", "Megatron-Bridge's recipes of DeepSeek's family: use_precision_aware_optimizer"
+    if trainer and run.sharding in (None, "none") and run.offload in ("", "none") and "deepspeed" not in run.flags:
+        return "adamw-bf16", "the Trainer updates a model in the dtype that it was loaded in"
     return engine.recipe, f"{engine.name}'s default"
 
 
@@ -143,7 +165,30 @@ def _stated_recipe(run: Measured) -> str:
         return "adamw-fp32"
     if "bf16 states" in optimizer and "autocast" not in run.flags:
         return "adamw-bf16"
-    return "adamw-fp32-gradients" if "gradients-fp32" in run.flags else ""
+    if "gradients-fp32" in run.flags:
+        return "adamw-deepspeed-bf16" if run.engine.startswith("megatron-deepspeed") else "adamw-fp32-gradients"
+    return ""
+
+
+PLAIN_LOGITS = {("hf-trainer", False): 8.0, ("hf-trainer-fused", False): 6.0, ("hf-trainer-fused", True): 14.0}
+"""Bytes of each logit by engine and whether autocast is on, in transformers' older models (GPT-2, GPT-BigCode, Falcon).
+
+They copy the shifted logits and do not cast them, where Llama and its kin cast to fp32: 2 + 2 + 2 + 2 without autocast,
+2 + 4 + 4 + 4 with it; one kernel for the loss has no log-softmax of its own. Source: hugging-face.
+"""
+
+
+def memory(run: Measured, arch: Architecture, usual: MemoryHabits) -> MemoryHabits:
+    """What the engine holds, for the model at hand."""
+    plain = not any(getattr(layer.channel, "gated", True) for layer, _ in arch.layers)
+    each = PLAIN_LOGITS.get((run.engine, "autocast" in run.flags)) if plain else None
+    return usual if each is None else msgspec.structs.replace(usual, logit_bytes=each)
+
+
+def reported(run: Measured) -> Reported:
+    """What the row's peak is a peak of: as it says, else what its engine logs."""
+    said = next((word for word in get_args(Reported) if word in run.flags), None)
+    return said or HABITS[run.engine].reports
 
 
 def targets(run: Measured) -> Targets:

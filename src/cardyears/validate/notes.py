@@ -16,6 +16,7 @@ from cardyears.base.units import GIB
 _MIB = 2**20
 _GB = 1e9
 
+FRONT_END = "front-end"
 FLAGS: Mapping[str, str] = {
     # what the attention sees
     "short-samples": r"use_varlen_attn=True|attention only inside each short",
@@ -28,8 +29,8 @@ FLAGS: Mapping[str, str] = {
     "fast-kernels": r"foak|fused kernels",
     "liger": r"liger",
     "unsloth": r"system Unsloth|method Unsloth|^Unsloth;|; Unsloth;",
-    "eager": r"system Hugging Face|method HF;",
-    "flash": r"system Flash Attention|HF ?\+ ?FA2|flash attention",
+    "eager": r"system Hugging Face|method HF;|flash attention off",
+    "flash": r"system Flash Attention|HF ?\+ ?FA2|flash attention(?! off)",
     "scatter-moe": r"scattermoe",
     "recompute-norms": r"recompute[ _]modules[ =][\w+,]*(?:layernorm|moe_act|mlp)|recompute=select|recompute mlp",
     "fused-loss": r"fused CE|--lmhead-chunks",
@@ -78,8 +79,13 @@ FLAGS: Mapping[str, str] = {
     "untuned": r"NOT tuned|launch-bound",
     "images": r"vision-language",
     "power-capped": r"power-capped|power-limited",
-    "reserved": r"peak reserved memory|peak_mem_reserved|peak_mem = nvidia-smi",
     "last-rank": r"LAST rank",
+    # what the peak is a peak of: see validate.memory
+    "allocated": r"max_memory_allocated|peak allocated|mem-max-allocated|GB allocated|peak reserved [\d.]+ GiB",
+    "reserved": r"peak reserved memory|peak_mem_reserved|max_memory_reserved|GB reserved during training",
+    "driver": r"peak_mem = nvidia-smi|nvidia-smi screenshot|per-GPU use seen",
+    # what computes again unless told not to: axolotl, LLaMA-Factory, ms-swift; by the engine's name too
+    FRONT_END: r"row model |^Llama Factory|LLaMA-Factory full training",
 }
 """A flag and what the remark says where it holds. Flags name facts; `validate.read` says what follows from them."""
 

@@ -16,8 +16,8 @@ from cardyears.base.errors import BadInput, shown
 from cardyears.base.text import Text
 from cardyears.catalogue.schema import SourceRow
 from cardyears.validate.columns import table
-from cardyears.validate.engines import engine_of
-from cardyears.validate.notes import remark
+from cardyears.validate.engines import FRONT_ENDS, engine_of, plain
+from cardyears.validate.notes import FRONT_END, remark
 
 DATA = Path(__file__).with_name("data")
 SHIPPED = DATA / "runs.csv"
@@ -191,10 +191,13 @@ def _measured(number: int, cells: dict[str, Any], name: str) -> Measured:
         device=cells.get("device", ""),
         flags=notes.flags,
     )
+    flags = notes.flags
+    if plain(cells.get("engine", "")) in FRONT_ENDS and FRONT_END not in flags:
+        flags = (*flags, FRONT_END)
     own = {"id": f"{Path(name).stem}-{number}", **cells, "engine": engine, "engine_assumed": reason}
     return Measured(
         **own,
-        flags=notes.flags,
+        flags=flags,
         sample_tokens=notes.sample_tokens,
         reserved_gib=notes.reserved_gib,
         limit_gib=notes.limit_gib,

@@ -26,12 +26,12 @@ from cardyears.machine.engine import Engine
 from cardyears.machine.rates import LOW_PRECISION
 from cardyears.question.question import Question
 from cardyears.resolve.defaults import Assumed
-from cardyears.resolve.devices import cluster
+from cardyears.resolve.devices import cluster, usable_assumption
 from cardyears.resolve.engines import find_engine
 from cardyears.resolve.generic import Build
 from cardyears.resolve.jobs import job
 from cardyears.resolve.models import Model, model
-from cardyears.resolve.resolve import MEMORY_SPREAD, sequence_length, token_count, usual_batch, usual_training
+from cardyears.resolve.resolve import sequence_length, token_count, usual_batch, usual_training
 from cardyears.search.search import search
 from cardyears.search.space import space
 from cardyears.verbs.advice import Advice, advise
@@ -90,9 +90,10 @@ def estimate_layout(question: Question, catalogue: Catalogue) -> Estimated:
     engine = find_engine(question.engine, question.method, machine, catalogue, assumed)
     training = _training(question, engine, assumed)
     seq_len = sequence_length(question, found, assumed)
-    usable = assumed.take("usable_unified_memory" if machine.device.unified_memory else "usable_memory")
+    usable = assumed.take(usable_assumption(machine.device, assumed))
     task = job(
         found.architecture, training, seq_len, machine, engine, catalogue, assumed, usable_share=usable,
+        named=question.engine is not None,
     )  # fmt: skip
     layout = _layout(question, found, task, assumed)
     if training.quantised and layout.precision in LOW_PRECISION:
@@ -177,7 +178,7 @@ def _searched(task: Job, question: Question, said: PartialLayout, usual: Layout,
     room = space(ground, task.engine.axes, usual, domain=task.cluster.domain, brief=True)
     if said.micro_batch is not None:
         room = msgspec.structs.replace(room, micro_batch=(said.micro_batch,))
-    spread = MEMORY_SPREAD[question.method]
+    spread = task.memory_spread
     found = search(task, room, ground, [task.usable_bytes / factor for factor in (spread.high, spread.mid, spread.low)])
     best = found.best[0] if found.best else found.smallest if task.engine.axes else None
     return None if best is None else best.layout
@@ -292,7 +293,7 @@ def _estimated(
     fastest = max(rested.spread.low, min(1.0, float(result.hfu)))
     slower = Interval(fastest, 1.0, rested.spread.high)
     faster = slower.inverse()
-    peak = MEMORY_SPREAD[question.method] * float(result.peak_bytes)
+    peak = task.memory_spread * float(result.peak_bytes)
     available = task.cluster.device.memory.value * usable
     why = Text("{need:bytes} needed, {have:bytes} there", need=peak, have=available)
     return Estimated(

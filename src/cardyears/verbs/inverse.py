@@ -15,6 +15,7 @@ from cardyears.base.interval import Interval
 from cardyears.base.text import Text
 from cardyears.case import Assumption, Case, Method
 from cardyears.catalogue.load import Catalogue
+from cardyears.estimate.fit import SEVERAL
 from cardyears.estimate.memory import memory
 from cardyears.layout.layout import Layout
 from cardyears.question.hardware import MOST_DEVICES, HardwareText
@@ -22,7 +23,8 @@ from cardyears.question.question import Question
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.generic import Build
 from cardyears.resolve.models import model
-from cardyears.resolve.resolve import MEMORY_SPREAD, resolve, sequence_length
+from cardyears.resolve.resolve import resolve, sequence_length
+from cardyears.resolve.spreads import memory_spread
 from cardyears.work.state import RECIPES, Training
 
 OPTIONS_SHOWN = 12
@@ -98,12 +100,12 @@ def least_memory(question: Question, catalogue: Catalogue) -> Iterator[LeastMemo
     if found.architecture is None or found.readings:
         return
     assumed = Assumed(question.assume)
-    lean = Layout(recompute="full", chunked_loss=True, micro_batch=question.micro_batch or 1)
+    lean = Layout(recompute="full", chunked_loss=True, micro_batch=question.micro_batch or 1, accumulation=SEVERAL)
     for method, recipe in WAYS:
         asked = msgspec.structs.replace(question, method=method)
         seq_len = sequence_length(asked, found, assumed)
         total = float(memory(found.architecture, Training(method, RECIPES[recipe]), lean, seq_len).total)
-        yield LeastMemory(method, recipe, MEMORY_SPREAD[method] * total)
+        yield LeastMemory(method, recipe, memory_spread(catalogue, method) * total)
 
 
 def _on_sale(catalogue: Catalogue) -> Iterator[str]:

@@ -12,7 +12,6 @@ from cardyears.base.text import N_, Text
 from cardyears.estimate.estimate import Estimate
 from cardyears.layout.legal import complete
 from cardyears.layout.partial import PartialLayout
-from cardyears.resolve.resolve import MEMORY_SPREAD
 from cardyears.search.search import search
 from cardyears.search.space import Space
 
@@ -58,7 +57,7 @@ def _judged(made: Planned, name: str, fixed: Mapping[str, tuple[int, ...]], typi
     """The best of one kind: all of its layouts are looked at."""
     job = made.best.job
     room: Space = msgspec.structs.replace(made.room, **fixed)
-    spread = MEMORY_SPREAD[made.question.method]
+    spread = job.memory_spread
     found = search(job, room, made.ground, [job.usable_bytes / spread.high, job.usable_bytes / spread.mid])
     if not found.legal:
         return Obvious(name, None, False, 0.0, _refused(made, typical))

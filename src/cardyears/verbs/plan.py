@@ -25,7 +25,7 @@ from cardyears.resolve.devices import cluster, owned
 from cardyears.resolve.generic import Build
 from cardyears.resolve.models import model
 from cardyears.resolve.prices import rent
-from cardyears.resolve.resolve import MEMORY_SPREAD, usual_batch, workload
+from cardyears.resolve.resolve import usual_batch, workload
 from cardyears.search.frontier import Point
 from cardyears.search.measured import unlike
 from cardyears.search.search import Aim, Found, search
@@ -251,7 +251,7 @@ def _on(question: Question, catalogue: Catalogue, wish: Wish) -> Planned:
         job.architecture, devices=count, per_node=job.cluster.per_node, seq_len=int(job.seq_len),
         method=question.method, engine=job.engine.key, global_batch=batch,
     )  # fmt: skip
-    spread = MEMORY_SPREAD[question.method]
+    spread = job.memory_spread
     limits = tuple(job.usable_bytes / factor for factor in (spread.high, spread.mid, spread.low))
     there = _Setting(job, work, ground, usual, limits)
     started = time.perf_counter()

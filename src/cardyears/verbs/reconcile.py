@@ -14,6 +14,7 @@ from cardyears.base.errors import MissingFigure
 from cardyears.base.text import N_, Text
 from cardyears.base.units import GB, GIB
 from cardyears.catalogue.load import Catalogue
+from cardyears.estimate.fit import SEVERAL
 from cardyears.estimate.memory import memory
 from cardyears.layout.layout import Layout
 from cardyears.resolve.defaults import Assumed
@@ -136,7 +137,7 @@ def _whole(arch: Architecture, training: Training) -> Iterator[Way]:
     method = Text(_METHODS.get(training.method, training.recipe.label))
     odd_method = 0 if training.adapters else _ODD_RECIPES.get(training.recipe.key, 2)
     for odd_recompute, (recompute, kernel, label) in enumerate(_RECOMPUTES):
-        layout = Layout(recompute=recompute, kernel=kernel)
+        layout = Layout(recompute=recompute, kernel=kernel, accumulation=SEVERAL)
         for odd_size, (batch, seq_len) in enumerate(SIZES):
             total = float(memory(arch, training, layout, seq_len, micro_batch=float(batch)).total)
             size = Text("{b:integer} × {t:integer} tokens", b=batch, t=seq_len)

@@ -144,6 +144,7 @@ class _Words(NamedTuple):
     eager: bool
     dropout: bool
     fused: bool
+    needed_only: bool = False
 
 
 def _kept(arch: Architecture, layer: Layer, words: _Words) -> Shares:
@@ -151,14 +152,17 @@ def _kept(arch: Architecture, layer: Layer, words: _Words) -> Shares:
     if words.recompute == "full":
         return Shares(whole=ACTIVATION_BYTES * arch.hidden)
     if words.recompute == PRODUCTS:
-        return _every_second_product(arch, layer, flash=not words.eager)
+        return _every_second_product(arch, layer, flash=not words.eager, needed_only=words.needed_only)
     saved, everything = layer_saved(layer, arch.hidden), words.recompute == "none"
     cheap = words.recompute != "selective-norms"
     stepwise = cheap and not words.fused
     core = saved.eager * everything if words.eager else saved.flash
     group = saved.group_kept + cheap * saved.group_cheap
     return Shares(
-        split=saved.kept + cheap * saved.cheap + stepwise * saved.stepwise + core,
+        split=saved.kept
+        + cheap * (saved.cheap + saved.gate * (not words.needed_only))
+        + stepwise * saved.stepwise
+        + core,
         whole=saved.whole_kept
         + cheap * saved.whole_cheap
         + stepwise * saved.whole_stepwise
@@ -180,11 +184,12 @@ def _scores(layer: Layer, words: _Words) -> int:
     return layer.mixer.score_heads * score_bytes(dropout=words.dropout, fused=words.fused) * words.eager
 
 
-def _every_second_product(arch: Architecture, layer: Layer, *, flash: bool) -> Shares:
+def _every_second_product(arch: Architecture, layer: Layer, *, flash: bool, needed_only: bool = False) -> Shares:
     """The layer's input, the attention kernel's output, and the outputs of the first product, the third, and so on.
 
     The order is that of `Layer.linears`, which is the implementations' own: q, k, v, o, gate, up, down. Outputs of the
-    hidden width are sums over the ranks, of which each keeps its part. Leaves out what collectives put out.
+    hidden width are sums over the ranks, of which each keeps its part; no backward pass reads them, so a compiler drops
+    them. Leaves out what collectives put out.
     Source: torchtitan (`_op_sac_save_list`, mm_count).
 
     >>> kept = _every_second_product(LLAMA3_8B, LLAMA3_8B.layers[0][0], flash=False)
@@ -200,7 +205,7 @@ def _every_second_product(arch: Architecture, layer: Layer, *, flash: bool) -> S
         if name in GROUPED:
             group += ACTIVATION_BYTES * width
         elif name.split(".")[-1] in SUMMED:
-            partial += ACTIVATION_BYTES * width
+            partial += ACTIVATION_BYTES * width * (not needed_only)
         else:
             split += ACTIVATION_BYTES * width
     whole = ACTIVATION_BYTES * arch.hidden
@@ -267,14 +272,17 @@ def activations(
     dropout: bool = False,
     recompute_every: Scalar = 1.0,
     fused: bool = True,
+    needed_only: bool = False,
 ) -> Ledger:
     """Bytes that all layers keep for the backward pass of so many tokens, on one rank of a tensor-parallel group.
 
     `activations` are kept from forward to backward; `recomputed_layer` is there while one layer is computed again.
     With `recompute_every` = k every k-th layer is computed again and the others keep everything. `fused` = False is
     for norms and softmax in steps with fp32 copies, as transformers' Python has them; a layer norm or softmax of
-    PyTorch itself is fused. Counts the layers only: `ends` and `logits` are the rest. Leaves out the norms' scales per
-    token (8 B), and the 16-bit q and k before the rotary embedding where v is a view of the same fused output.
+    PyTorch itself is fused. `needed_only` is for a compiler or fused kernels: the activated gate is made again from its
+    input, and sums that enter the residual alone are not kept. Counts the layers only: `ends` and `logits` are the
+    rest. Leaves out the norms' scales per token (8 B), and the 16-bit q and k before the rotary embedding where v is
+    a view of the same fused output.
     Sources: korthikanti-2022, section 4, operator by operator; megatron-core; torchtitan; hugging-face.
 
     >>> activations(LLAMA2_7B, 2_048, 2_048, recompute="none").total / 2**30
@@ -283,7 +291,7 @@ def activations(
     >>> gpt.total / 96 / 12_288  # (34 + 5·a·T/h) / t
     14.25
     """
-    whole, kept, largest = _layers(arch, _Words(recompute, kernel == "eager", dropout, fused))
+    whole, kept, largest = _layers(arch, _Words(recompute, kernel == "eager", dropout, fused, needed_only))
     per_token = kept.on_rank(seq_len, tp, etp, sp=sp)
     if recompute == "none":
         return Ledger(activations=tokens * per_token)
@@ -323,8 +331,9 @@ def _gradients(arch: Architecture, *, eager: bool, fused: bool) -> tuple[Shares,
     each = 2 * ACTIVATION_BYTES if fused else 2 * FP32_BYTES - ACTIVATION_BYTES
     for layer, _ in arch.each_kind():
         saved = layer.channel.saved_bytes(arch.hidden)
-        channels.append(Shares(split=saved.cheap, routed=-saved.routed / 2))  # the experts' outputs are through
-        through = Shares(split=saved.kept + saved.cheap, routed=saved.routed)
+        inner = saved.cheap + saved.gate
+        channels.append(Shares(split=inner, routed=-saved.routed / 2))  # the experts' outputs are through
+        through = Shares(split=saved.kept + inner, routed=saved.routed)
         mixers.append(Shares(scores=each * layer.mixer.score_heads * eager).plus(through, -1.0))
     residual = Shares(whole=ACTIVATION_BYTES * arch.hidden)
     return max(channels, key=Shares.size).plus(residual), max(mixers, key=lambda shares: shares.scores)

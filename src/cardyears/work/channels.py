@@ -43,8 +43,7 @@ class Mlp(msgspec.Struct, frozen=True, tag="mlp"):
 
     def saved_bytes(self, hidden: int) -> Saved:  # noqa: ARG002 - the experts need it
         """Gate and up, then silu(gate) and the product that enters the last matrix; plain: before and after."""
-        first = ACTIVATION_BYTES * ways_in(gated=self.gated) * self.width
-        return Saved(kept=first, cheap=first)
+        return _mlp_saved(self.width, gated=self.gated)
 
 
 class Experts(msgspec.Struct, frozen=True, tag="experts"):
@@ -94,13 +93,18 @@ class Experts(msgspec.Struct, frozen=True, tag="experts"):
         Outputs are saved because the router's weight multiplies them. With balanced experts a rank has as many copies
         as its own tokens make, wherever they come from.
 
-        >>> Experts(8, 2, 14_336, gated=True).saved_bytes(4_096)[:2]  # Mixtral: two MLPs
-        (114688, 114688)
+        >>> Experts(8, 2, 14_336, gated=True).saved_bytes(4_096)[:3]  # Mixtral: two MLPs
+        (114688, 57344, 57344)
         """
-        inner = self.top_k * self.width + self.shared_width
-        first = ACTIVATION_BYTES * ways_in(gated=self.gated) * inner
         copies = ACTIVATION_BYTES * 2 * self.top_k * (self.latent or hidden)
-        return Saved(kept=first, cheap=first, whole_kept=FP32_BYTES * self.count, routed=copies)
+        inner = _mlp_saved(self.top_k * self.width + self.shared_width, gated=self.gated)
+        return inner.plus(Saved(whole_kept=FP32_BYTES * self.count, routed=copies))
+
+
+def _mlp_saved(width: int, *, gated: bool) -> Saved:
+    """What the columns of one MLP or of all chosen experts save."""
+    columns = ACTIVATION_BYTES * width
+    return Saved(kept=ways_in(gated=gated) * columns, cheap=columns, gate=gated * columns)
 
 
 def ways_in(*, gated: bool) -> int:

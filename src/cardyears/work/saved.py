@@ -25,11 +25,14 @@ class Saved(NamedTuple):
     unless sequence parallelism splits the tokens. Source: korthikanti-2022, sections 4.2 and 4.3.
 
     >>> Saved(kept=8, cheap=2).plus(Saved(kept=1, group_kept=4, groups=8))
-    Saved(kept=9, cheap=2, stepwise=0, group_kept=4, group_cheap=0, groups=8, whole_kept=0, ...)
+    Saved(kept=9, cheap=2, gate=0, stepwise=0, group_kept=4, group_cheap=0, groups=8, whole_kept=0, ...)
     """
 
     kept: int = 0
     cheap: int = 0
+    gate: int = 0
+    """As `cheap`: the activated gate, where an operator of its own makes it before the product; a fused kernel makes
+    it again from its input (Megatron-Core's bias_swiglu, Liger)."""
     stepwise: int = 0
     group_kept: int = 0
     group_cheap: int = 0
