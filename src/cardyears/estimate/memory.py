@@ -7,7 +7,7 @@ the sequence length.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cardyears.base.broadcast import any_of, maximum, minimum, where
@@ -78,6 +78,7 @@ def memory(
     *,
     micro_batch: Scalar | None = None,
     habits: MemoryHabits = PLAIN_HABITS,
+    places: Sequence[Place] = (),
 ) -> Ledger:
     """Bytes on the fullest rank at its peak; the lines add up.
 
@@ -89,13 +90,14 @@ def memory(
 
     and in each of them what is gathered over the ranks (`communication`), the framework's `context` and the
     allocator's `reserve`. Gradients are kept from step to step, as accumulation needs them.
+    `places` are the ranks that may be the fullest, where the stages are not alike (`mixed`).
     Sources: korthikanti-2022 (activations), zero-2020 (state), pytorch-memory.
 
     >>> memory(LLAMA2_7B, Training("full"), Layout(recompute="full"), 2_048).total / 1e9
     114.9...
     """
     block = kept(arch, training, layout, seq_len, micro_batch, habits)
-    peak, *others = _moments(arch, training, layout, habits, block)
+    peak, *others = _moments(arch, training, layout, habits, block, places)
     for moment in others:
         later = moment.total > peak.total
         peak = Ledger({name: where(later, moment.get(name, 0.0), peak.get(name, 0.0)) for name in {**peak, **moment}})
@@ -110,6 +112,7 @@ def peak_bytes(
     micro_batch: Scalar | None = None,
     habits: MemoryHabits = PLAIN_HABITS,
     block: Kept | None = None,
+    places: Sequence[Place] = (),
 ) -> Bytes:
     """The total of `memory` alone, for those who look at many layouts; `block` may be made once for many of them.
 
@@ -117,10 +120,10 @@ def peak_bytes(
     114.9...
     """
     block = block or kept(arch, training, layout, seq_len, micro_batch, habits)
-    return maximum(*(one.total for one in _moments(arch, training, layout, habits, block)))
+    return maximum(*(one.total for one in _moments(arch, training, layout, habits, block, places)))
 
 
-class _Place(NamedTuple):
+class Place(NamedTuple):
     """One rank that may be the fullest: its share of all layers, what it holds in flight, which ends it has."""
 
     layers: Scalar
@@ -129,17 +132,17 @@ class _Place(NamedTuple):
     last: bool
 
 
-def _places(arch: Architecture, layout: Layout) -> Iterator[_Place]:
+def _places(arch: Architecture, layout: Layout) -> Iterator[Place]:
     count = float(arch.layer_count)
     if not any_of(layout.pp != 1):
-        yield _Place(1.0, 1.0, first=1.0, last=True)
+        yield Place(1.0, 1.0, first=1.0, last=True)
         return
     have, flight = stages(count, layout), in_flight(layout)
     alone = layout.pp <= 1
-    yield _Place(have.first / count, flight, first=1.0, last=False)
-    yield _Place(where(layout.pp > 2, have.middle, 0.0) / count, in_flight_second(layout), first=0.0, last=False)
+    yield Place(have.first / count, flight, first=1.0, last=False)
+    yield Place(where(layout.pp > 2, have.middle, 0.0) / count, in_flight_second(layout), first=0.0, last=False)
     flight = where(alone, flight, in_flight_last(layout))
-    yield _Place(have.last / count, flight, first=where(alone, 1.0, 0.0), last=True)
+    yield Place(have.last / count, flight, first=where(alone, 1.0, 0.0), last=True)
 
 
 class Kept(NamedTuple):
@@ -197,10 +200,17 @@ def kept(
     )
 
 
-def _moments(arch: Architecture, training: Training, layout: Layout, habits: MemoryHabits, block: Kept) -> list[Ledger]:
+def _moments(
+    arch: Architecture,
+    training: Training,
+    layout: Layout,
+    habits: MemoryHabits,
+    block: Kept,
+    places: Sequence[Place] = (),
+) -> list[Ledger]:
     """The ledgers of the moments and ranks between which the peak lies."""
     found = []
-    for place in _places(arch, layout):
+    for place in places or _places(arch, layout):
         state = _state(arch, training, layout, block, place)
         outside = block.embedding * place.first * place.flight + block.head * place.last
         lines = state.plus(
@@ -228,7 +238,7 @@ def _without(ledger: Ledger, name: str) -> Ledger:
     return Ledger({line: value for line, value in ledger.items() if line != name})
 
 
-def _state(arch: Architecture, training: Training, layout: Layout, block: Kept, place: _Place) -> Ledger:
+def _state(arch: Architecture, training: Training, layout: Layout, block: Kept, place: Place) -> Ledger:
     """Weights, gradients, master copy and moments of one rank, after ZeRO and offload."""
     held = block.held
     dense, routed = held.dense * place.layers, held.routed * place.layers
