@@ -33,7 +33,7 @@ from cardyears.estimate.step import (
     step,
     straggling,
 )
-from cardyears.estimate.traffic import data_traffic, hop, mesh
+from cardyears.estimate.traffic import DataTraffic, Mesh, data_traffic, hop, mesh
 from cardyears.layout.layout import Layout
 from cardyears.layout.pipeline import Run, StageTimes, in_flight_at, run_stages
 from cardyears.layout.shard import stage_parameters
@@ -74,25 +74,38 @@ def piped_step(layout: Layout, first: Side, last: Side) -> Ledger:
     step both kinds do at the same time: the slower one's lines are taken.
     """
     sides = (first, last)
-    layers = [_over_layers(layout, side) for side in sides]
+    ranks = [_rank(layout, side) for side in sides]
+    layers = [
+        over_layers(side.job, rank.deep, side.within, rank.between, side.there)
+        for side, rank in zip(sides, ranks, strict=True)
+    ]
     around = ends(last.job, layout, first.within, last.within)
     mean = layers[0].times(first.share()).plus(layers[1].times(last.share()))
     times = _stage_times(layout, sides, layers, around.embedding, around.head + around.traffic)
     forward = added(side.within.computed.forward.device * side.share() for side in sides)
     weights = added(side.within.computed.weights * side.share() for side in sides)
     lines = piped(layout, mean, around, times, forward, weights, _hops(layout, sides))
-    finished = [_once(layout, side, each, around.head, lines.total) for side, each in zip(sides, layers, strict=True)]
+    finished = [
+        _once(layout, side, rank, each, around.head, lines.total)
+        for side, rank, each in zip(sides, ranks, layers, strict=True)
+    ]
     slower = finished[0].total >= finished[1].total
     lines = lines.plus({name: where(slower, line, finished[1][name]) for name, line in finished[0].items()})
     return lines.plus({"stragglers": straggling(layout) * lines.total})
 
 
-def _over_layers(layout: Layout, side: Side) -> Ledger:
-    """Seconds of one micro-batch over all layers, as if all of them stood on this kind."""
+class _Rank(NamedTuple):
+    """One rank of a kind: its layout as deep as its own stages make it, its groups, and what they exchange."""
+
+    deep: Layout
+    who: Mesh
+    between: DataTraffic
+
+
+def _rank(layout: Layout, side: Side) -> _Rank:
     deep, who = side.deep(layout), mesh(layout, side.there.domain)
     held = stage_parameters(side.within.held, deep)
-    between = data_traffic(side.job, deep, side.there.wires, who, held, side.within.trained)
-    return over_layers(side.job, deep, side.within, between, side.there)
+    return _Rank(deep, who, data_traffic(side.job, deep, side.there.wires, who, held, side.within.trained))
 
 
 def _stage_times(
@@ -125,16 +138,13 @@ def _hops(layout: Layout, sides: tuple[Side, Side]) -> Hops:
     return Hops(slowest, together)
 
 
-def _once(layout: Layout, side: Side, layers: Ledger, head: Seconds, computed: Seconds) -> Ledger:
+def _once(layout: Layout, side: Side, rank: _Rank, layers: Ledger, head: Seconds, computed: Seconds) -> Ledger:
     """What happens once in a step on one kind, after the last micro-batch."""
-    deep, who = side.deep(layout), mesh(layout, side.there.domain)
-    held = stage_parameters(side.within.held, deep)
-    between = data_traffic(side.job, deep, side.there.wires, who, held, side.within.trained)
-    each = added(layers[name] for name in HIDING if name in layers) / deep.pp + head / layout.pp
+    each = added(layers[name] for name in HIDING if name in layers) / rank.deep.pp + head / layout.pp
     backward = each * layout.accumulation * BACKWARD_SHARE
     everybody = mesh(layout, side.whole.domain)
-    who = who._replace(ends=everybody.ends, all=everybody.all)
-    return once(side.job, deep, side.whole, who, side.within, between, backward, computed, side.paged_out)
+    who = rank.who._replace(ends=everybody.ends, all=everybody.all)
+    return once(side.job, rank.deep, side.whole, who, side.within, rank.between, backward, computed, side.paged_out)
 
 
 class Stretch(NamedTuple):

@@ -169,17 +169,26 @@ class _Line(NamedTuple):
         return _Shared(part, row, first, last, fine, self._bound(part, row, (first, last)), many)
 
     def _bound(self, part: Part, row: Any, stretches: tuple[Stretch, Stretch]) -> Numbers:
-        """Seconds for each sequence below which no layout can be: what the fuller kind's mean stage computes."""
+        """Seconds for each sequence below which no layout can be.
+
+            (m - 1/v)·slowest + together/v    of one micro-batch, with the fuller kind's mean stage as the slowest
+
+        A zero-bubble schedule may have no bubble: m·slowest.
+        """
         import numpy as np
 
-        found: Any = 0.0
+        slowest: Any = 0.0
+        together: Any = 0.0
         for kind, stretch in zip(self._order(), stretches, strict=True):
             job = self.task.kinds[kind]
-            each = least_layers(job, part.layouts, self.benches[kind].within(part)) / float(
-                job.architecture.layer_count
-            )
-            found = np.maximum(found, column(each, part)[row] * np.ravel(stretch.layers / stretch.ranks))
-        bound: Numbers = found * column(part.layouts.accumulation / part.layouts.global_batch, part)[row] * ROUNDING
+            depth = float(job.architecture.layer_count)
+            layer = column(least_layers(job, part.layouts, self.benches[kind].within(part)) / depth, part)[row]
+            slowest = np.maximum(slowest, layer * np.ravel(stretch.layers / stretch.ranks))
+            together = together + layer * np.ravel(stretch.layers)
+        batches, chunks = column(part.layouts.accumulation, part)[row], float(np.max(part.layouts.virtual_stages))
+        filling = 0.0 if part.layouts.schedule == "zero-bubble" else (together - slowest) / chunks
+        sequences = column(part.layouts.global_batch, part)[row]
+        bound: Numbers = (batches * slowest + filling) / sequences * ROUNDING
         return bound
 
     def run_all(self, heat: Heat, shared: _Shared, many: int, *, boldest: float) -> None:

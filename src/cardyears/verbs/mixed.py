@@ -172,11 +172,16 @@ def _strangers(machine: Pair) -> list[Way]:
 
 
 def _space(ground: _Ground, question: Question, opened: Sequence[str]) -> Space:
+    """All layouts but those with tensor parallelism inside an expert and those sharded in groups (HSDP).
+
+    These two seldom win, and with every way to share out the layers they are most of the space.
+    """
     kinds = ground.task.kinds
     room = space(
         ground.where, kinds[0].engine.axes, ground.usual, domain=min(job.cluster.domain for job in kinds),
         opened=opened, precisions=common_precisions(*kinds) if "precision" in opened else (),
     )  # fmt: skip
+    room = msgspec.structs.replace(room, etp=(1,), shard_nodes=())
     return room if question.micro_batch is None else msgspec.structs.replace(room, micro_batch=(question.micro_batch,))
 
 
