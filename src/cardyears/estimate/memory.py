@@ -78,7 +78,7 @@ def memory(
     *,
     micro_batch: Scalar | None = None,
     habits: MemoryHabits = PLAIN_HABITS,
-    places: Sequence[Place] = (),
+    at: Sequence[Place] = (),
 ) -> Ledger:
     """Bytes on the fullest rank at its peak; the lines add up.
 
@@ -90,14 +90,14 @@ def memory(
 
     and in each of them what is gathered over the ranks (`communication`), the framework's `context` and the
     allocator's `reserve`. Gradients are kept from step to step, as accumulation needs them.
-    `places` are the ranks that may be the fullest, where the stages are not alike (`mixed`).
+    `at` are the ranks that may be the fullest, where the stages are not alike (`mixed`).
     Sources: korthikanti-2022 (activations), zero-2020 (state), pytorch-memory.
 
     >>> memory(LLAMA2_7B, Training("full"), Layout(recompute="full"), 2_048).total / 1e9
     114.9...
     """
     block = kept(arch, training, layout, seq_len, micro_batch, habits)
-    peak, *others = _moments(arch, training, layout, habits, block, places)
+    peak, *others = _moments(arch, training, layout, habits, block, at)
     for moment in others:
         later = moment.total > peak.total
         peak = Ledger({name: where(later, moment.get(name, 0.0), peak.get(name, 0.0)) for name in {**peak, **moment}})
@@ -112,7 +112,7 @@ def peak_bytes(
     micro_batch: Scalar | None = None,
     habits: MemoryHabits = PLAIN_HABITS,
     block: Kept | None = None,
-    places: Sequence[Place] = (),
+    at: Sequence[Place] = (),
 ) -> Bytes:
     """The total of `memory` alone, for those who look at many layouts; `block` may be made once for many of them.
 
@@ -120,7 +120,7 @@ def peak_bytes(
     114.9...
     """
     block = block or kept(arch, training, layout, seq_len, micro_batch, habits)
-    return maximum(*(one.total for one in _moments(arch, training, layout, habits, block, places)))
+    return maximum(*(one.total for one in _moments(arch, training, layout, habits, block, at)))
 
 
 class Place(NamedTuple):
@@ -206,11 +206,11 @@ def _moments(
     layout: Layout,
     habits: MemoryHabits,
     block: Kept,
-    places: Sequence[Place] = (),
+    at: Sequence[Place] = (),
 ) -> list[Ledger]:
     """The ledgers of the moments and ranks between which the peak lies."""
     found = []
-    for place in places or _places(arch, layout):
+    for place in at or _places(arch, layout):
         state = _state(arch, training, layout, block, place)
         outside = block.embedding * place.first * place.flight + block.head * place.last
         lines = state.plus(

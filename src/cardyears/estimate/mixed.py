@@ -250,7 +250,7 @@ def replicas_estimate(task: Task, layout: Layout, batches: tuple[int, int]) -> M
 def _held(job: Job, layout: Layout, where_: Sequence[Place]) -> tuple[Ledger, Bytes]:
     """The memory ledger of the fullest rank, and what of it is paged out."""
     habits = job.engine.memory
-    held = memory(job.architecture, job.training, layout, job.seq_len, habits=habits, places=where_)
+    held = memory(job.architecture, job.training, layout, job.seq_len, habits=habits, at=where_)
     if not job.training.trained.paged:
         return held, 0.0
     out = paged(job, held)

@@ -109,30 +109,30 @@ class Bench:
             self._settings[layout.precision] = setting(self.job, layout.precision)
         return self._settings[layout.precision]
 
-    def peaks(self, part: Part, places: Sequence[Place] = ()) -> NDArray[np.float64]:
-        """Bytes on the fullest rank of each layout of a grid, or on the fullest of some places."""
+    def peaks(self, part: Part, at: Sequence[Place] = ()) -> NDArray[np.float64]:
+        """Bytes on the fullest rank of each layout of a grid, or on the fullest of some ranks."""
         import numpy as np
 
         job, layouts = self.job, part.layouts
         if job.training.trained.paged:
-            held = self.held(part, places)
+            held = self.held(part, at)
             found: Bytes = held.total - paged(job, held)
         else:
             saved = spread(self._saved(layouts), part.block_of)
             found = peak_bytes(
                 job.architecture, job.training, layouts, job.seq_len, habits=job.engine.memory, block=saved,
-                places=places,
+                at=at,
             )  # fmt: skip
         return np.broadcast_to(np.asarray(found), part.legal.shape)
 
-    def held(self, part: Part, places: Sequence[Place] = ()) -> Ledger:
-        """The memory ledger of each layout of a grid, or of the fullest of some places."""
+    def held(self, part: Part, at: Sequence[Place] = ()) -> Ledger:
+        """The memory ledger of each layout of a grid, or of the fullest of some ranks."""
         job, habits = self.job, self.job.engine.memory
-        return memory(job.architecture, job.training, part.layouts, job.seq_len, habits=habits, places=places)
+        return memory(job.architecture, job.training, part.layouts, job.seq_len, habits=habits, at=at)
 
-    def paged_out(self, part: Part, places: Sequence[Place] = ()) -> Bytes:
+    def paged_out(self, part: Part, at: Sequence[Place] = ()) -> Bytes:
         """Bytes of optimiser state that travel to the host and back in each step."""
-        return paged(self.job, self.held(part, places)) if self.job.training.trained.paged else 0.0
+        return paged(self.job, self.held(part, at)) if self.job.training.trained.paged else 0.0
 
     def times(self, part: Part) -> Ledger:
         """The time ledger of each layout of a grid."""
