@@ -201,12 +201,7 @@ def kept(
 
 
 def _moments(
-    arch: Architecture,
-    training: Training,
-    layout: Layout,
-    habits: MemoryHabits,
-    block: Kept,
-    at: Sequence[Place] = (),
+    arch: Architecture, training: Training, layout: Layout, habits: MemoryHabits, block: Kept, at: Sequence[Place] = ()
 ) -> list[Ledger]:
     """The ledgers of the moments and ranks between which the peak lies."""
     found = []

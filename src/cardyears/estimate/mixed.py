@@ -37,6 +37,7 @@ from cardyears.estimate.traffic import DataTraffic, Mesh, data_traffic, hop, mes
 from cardyears.layout.layout import Layout
 from cardyears.layout.pipeline import Run, StageTimes, in_flight_at, run_stages
 from cardyears.layout.shard import stage_parameters
+from cardyears.work.architecture import Architecture
 
 if TYPE_CHECKING:
     from cardyears.base.units import Bytes, Scalar, Seconds
@@ -156,13 +157,16 @@ class Stretch(NamedTuple):
     """On all of them."""
 
 
-def places(depth: float, layout: Layout, first: Stretch, last: Stretch) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
-    """The ranks of each kind that may be the fullest, of a model with so many layers.
+def places(
+    arch: Architecture, layout: Layout, first: Stretch, last: Stretch
+) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
+    """The ranks of each kind that may be the fullest.
 
-    >>> front, back = places(32.0, Layout(pp=4, accumulation=8), Stretch(2.0, 20.0), Stretch(2.0, 12.0))
+    >>> front, back = places(LLAMA3_8B, Layout(pp=4, accumulation=8), Stretch(2.0, 20.0), Stretch(2.0, 12.0))
     >>> [(one.layers * 32, one.flight) for one in (*front, *back)]
     [(10.0, 4.0), (10.0, 3.0), (6.0, 2.0), (6.0, 1.0)]
     """
+    depth = float(arch.layer_count)
     ahead, behind = (run_stages(one.layers, one.ranks, layout) for one in (first, last))
 
     def inner(run: Run, ranks: Scalar, rank: Scalar) -> Place:
@@ -213,7 +217,7 @@ def piped_estimate(task: Task, layout: Layout, front: int, stretches: tuple[Stre
     """Both ledgers of a pipeline over both kinds; `stretches` are the first stages' and the last stages'."""
     order = (front, 1 - front)
     job = task.kinds[front]
-    at = places(float(job.architecture.layer_count), layout, *stretches)
+    at = places(job.architecture, layout, *stretches)
     sides, held = [], {}
     for kind, stretch, where_ in zip(order, stretches, at, strict=True):
         mine = task.kinds[kind]

@@ -226,7 +226,7 @@ class _Line(NamedTuple):
         return self.front, 1 - self.front
 
     def _places(self, some: Part, stretches: tuple[Stretch, Stretch]) -> Any:
-        return places(float(self.task.kinds[0].architecture.layer_count), some.layouts, *stretches)
+        return places(self.task.kinds[0].architecture, some.layouts, *stretches)
 
     def _shares(self, some: Part, stretches: tuple[Stretch, Stretch]) -> Any:
         """Share of its usable memory that the fullest device needs, of whichever kind."""
