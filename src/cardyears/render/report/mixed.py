@@ -35,7 +35,8 @@ def mixed(made: MixedPlanned, page: Page, *, explained: bool = False, titles: Ti
 
 _HEADLINES = {
     "none": N_("{model} on {machine}: nothing fits, neither on both kinds together nor on one alone."),
-    "only together": N_("{model} on {machine}: it fits on both together only. Best is {way}: {step:duration} a step."),
+    "only together": N_("{model} on {machine}: best is {way}, {step:duration} a step; on one kind alone no layout "
+                        "fits, or none makes this batch."),
     "together": N_("{model} on {machine}: best is {way}, {step:duration} a step: {gain:percent} more speed than "
                    "{alone}."),
     "slower": N_("{model} on {machine}: best is {way}, {step:duration} a step; {alone} would take {other:duration}."),
