@@ -30,6 +30,8 @@ from cardyears.question.question import read_question
 from cardyears.search.search import CHUNK, Bench, search
 from cardyears.search.space import ROWS, Space, blocks, parts, space
 from cardyears.verbs.estimate import estimate_layout
+from cardyears.verbs.mixed import mixed
+from cardyears.verbs.plan import Wish
 
 ELEMENTS = 8_192
 MILLION = 1e6
@@ -40,6 +42,7 @@ LARGE = 1_000_000
 CHUNKS = (1_024, 4_096, 16_384, 65_536, 262_144)
 DENSE = ("llama-3.1-405b", "16384x H100", 2_048)
 MIXTURE = ("deepseek-v3", "2048x H100", 15_360)
+TWO_KINDS = (("llama-3-8b", "8x H100 + 8x A100"), ("llama-3.1-405b", "8192x H100 + 8192x A100"))
 
 
 class Problem(NamedTuple):
@@ -144,6 +147,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = search(one.job, one.room, one.ground, [one.job.usable_bytes], top=5, with_frontier=True)
         seconds = time.perf_counter() - start
         print(f"  with bounds{'':>14} {found.searched:>12,} {seconds:>12.3f}   ({found.pruned:,} pruned)")
+    print("\nTwo kinds of device           searched      seconds   (legal), each way looked at and bounded")
+    for model, on in TWO_KINDS:
+        made = mixed(read_question(model, on=on), load(), Wish())
+        legal, searched = (sum(getattr(way, name) for way in made.ways) for name in ("legal", "searched"))
+        print(f"  {model:<24} {searched:>12,} {made.search_s:>12.3f}   ({legal:,})")
     print("\nLayouts at once               layouts/s")
     mixture = problem(MIXTURE)
     for chunk in CHUNKS:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import cardyears
+from cardyears.base.text import Text
 from cardyears.cli.main import run
 
 LINES = (
@@ -243,3 +244,61 @@ def test_bad_input_is_one_line(capsys: pytest.CaptureFixture[str], more: str, wo
     code, out, _ = invoke(capsys, f'plan gpt2 --on "16x H100 over 400Gb/s per gpu" --engine hf-trainer {more} --json')
     assert code == 2
     assert set(json.loads(out)["error"]) >= {"code", "message", "remedy"}
+
+
+# A time that is named, and precisions that are opened.
+
+LONG = 'llama-3-8b --on "64x H100" --global-batch 128 --tokens 1T'
+
+
+def test_the_smallest_memory_keeps_within_the_time_that_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    fast = planned(capsys, LONG)
+    free = planned(capsys, f"{LONG} --objective memory")
+    days = (fast["time_s"] + free["time_s"]) / 2 / 86_400
+    kept = planned(capsys, f"{LONG} --objective memory --for {days:.1f}d")
+    assert fast["time_s"] < kept["time_s"] <= days * 86_400 < free["time_s"]
+    memory = [one["best"]["peak_memory_bytes"]["mid"] for one in (free, kept, fast)]
+    assert memory[0] < memory[1] < memory[2]
+    assert (free["in_time"], kept["in_time"]) == (None, True)
+
+
+def test_where_no_layout_is_in_time_the_fastest_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    fast = planned(capsys, f"{LONG} --for 1d")
+    small = planned(capsys, f"{LONG} --objective memory --for 1d")
+    assert fast["in_time"] is small["in_time"] is False
+    assert small["best"]["line"] == fast["best"]["line"]
+    _, out, _ = invoke(capsys, f"plan {LONG} --for 1d")
+    said = Text("no: {needed:duration}, and {allowed:duration} are allowed", needed=fast["time_s"], allowed=86_400.0)
+    assert str(said) in out
+
+
+def test_the_plan_says_that_it_is_in_time(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = invoke(capsys, f"plan {LONG} --for 1y")
+    assert "In time" in out
+    assert planned(capsys, f"{LONG} --for 1y")["in_time"] is True
+
+
+def test_lower_precision_is_looked_at_where_it_is_opened(capsys: pytest.CaptureFixture[str]) -> None:
+    usual = planned(capsys, 'llama-3-8b --on "64x H100" --global-batch 128')
+    opened = planned(capsys, 'llama-3-8b --on "64x H100" --global-batch 128 --open precision')
+    assert usual["best"]["layout"]["precision"] == "bf16"
+    assert opened["best"]["layout"]["precision"] == "fp8"
+    assert opened["legal"] > usual["legal"]
+    assert opened["best"]["step_time_s"]["mid"] < usual["best"]["step_time_s"]["mid"]
+    assert any("change the training numerically" in remark for remark in opened["best"]["remarks"])
+    sixteen = next(one for one in opened["obvious"] if one["name"] == "products in 16 bit")
+    assert sixteen["layout"] == usual["best"]["line"]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('plan llama-3-8b --on "8x A100" --open precision', "A100 SXM 80GB trains in none of them"),
+        ('plan llama-3-8b --method qlora --on "RTX 4090" --open precision', "QLoRA unpacks its base to 16 bit"),
+        ('plan llama-3-8b --on "8x H100" --open precision --precision fp8', "--precision says fp8"),
+    ],
+)
+def test_precision_is_opened_only_where_there_is_any(capsys: pytest.CaptureFixture[str], line: str, says: str) -> None:
+    code, out, err = invoke(capsys, line)
+    assert (code, out) == (2, "")
+    assert says in err

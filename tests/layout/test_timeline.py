@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from cardyears.estimate.stages import layers_by_rank
 from cardyears.layout.layout import Layout
-from cardyears.layout.pipeline import StageTimes, bubble, in_flight, in_flight_last, stage_times
+from cardyears.layout.pipeline import StageTimes, bubble, in_flight, in_flight_at, in_flight_last, stage_times
 from cardyears.layout.schedules import ORDERS
 from cardyears.layout.timeline import (
     Event,
@@ -192,3 +193,51 @@ def test_the_last_stage_of_a_dualpipe_shares_its_rank_with_the_first() -> None:
 
 def test_every_schedule_of_a_layout_has_an_order() -> None:
     assert set(ORDERS) == {"1f1b", "interleaved", "zero-bubble", "dualpipe"}
+
+
+# Two kinds of device: the stages of one speed come first, those of another after them.
+
+
+def _two_speeds(first: int, last: int, speed: float, chunks: int, rounds: int) -> tuple[Layout, list[float]]:
+    layout = Layout(
+        pp=first + last, virtual_stages=chunks, schedule="interleaved" if chunks > 1 else "1f1b",
+        accumulation=(first + last) * rounds,
+    )  # fmt: skip
+    return layout, [1.0] * first + [speed] * last
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 3])
+@pytest.mark.parametrize("rounds", [1, 2, 8])
+@pytest.mark.parametrize("speed", [0.4, 0.9, 1.0, 1.1, 2.5])
+@pytest.mark.parametrize(("first", "last"), [(1, 1), (1, 3), (3, 1), (2, 4)])
+def test_stages_of_two_speeds_take_no_longer_than_the_closed_form(
+    first: int, last: int, speed: float, rounds: int, chunks: int
+) -> None:
+    layout, stages = _two_speeds(first, last, speed, chunks, rounds)
+    costs = [StageCost(seconds / 3 / chunks, seconds * 2 / 3 / chunks) for _ in range(chunks) for seconds in stages]
+    reckoned = closed(layout, StageTimes(max(stages), sum(stages)), FORWARD, BACKWARD, WEIGHTS)
+    played = makespan(timeline(layout, costs))
+    assert played <= reckoned * (1 + 1e-12)
+    if min(stages) >= 0.9 * max(stages):  # as layers are shared out by speed
+        assert played >= 0.94 * reckoned
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 8])
+@pytest.mark.parametrize("speed", [0.9, 1.1])
+def test_a_zero_bubble_schedule_of_nearly_even_stages_is_within_three_per_cent(speed: float, rounds: int) -> None:
+    layout, stages = _two_speeds(2, 3, speed, 1, rounds)
+    layout = msgspec.structs.replace(layout, schedule="zero-bubble")
+    costs = [StageCost(seconds / 3, seconds * 2 / 3, seconds / 3) for seconds in stages]
+    mean = sum(stages) / 5 / 3
+    reckoned = closed(layout, StageTimes(max(stages), sum(stages)), mean, 2 * mean, mean)
+    assert makespan(timeline(layout, costs)) == pytest.approx(reckoned, rel=0.03)
+
+
+@pytest.mark.parametrize("chunks", [1, 2])
+@pytest.mark.parametrize("speed", [0.4, 2.5])
+def test_what_a_rank_keeps_does_not_depend_on_the_speeds(speed: float, chunks: int) -> None:
+    layout, stages = _two_speeds(2, 4, speed, chunks, 4)
+    costs = [StageCost(seconds / 3 / chunks, seconds * 2 / 3 / chunks) for _ in range(chunks) for seconds in stages]
+    held = kept(timeline(layout, costs), chunks)
+    for rank, most in held.items():
+        assert most <= float(in_flight_at(layout, rank)) + 1e-9

@@ -276,3 +276,54 @@ def test_a_machine_is_read_back_as_it_was_written(nodes: int, per_node: int, dev
         link_bandwidth_bytes_s=25e9,
         link_per_device=bool(tail),
     )
+
+
+# Two kinds in one machine.
+
+TWO_KINDS = [
+    ("8x H100 + 8x A100", "8x H100 + 8x A100"),
+    ("8x H100+8x A100", "8x H100 + 8x A100"),
+    ("8 H100 and 16 A100", "8x H100 + 16x A100"),
+    ("8x H100 plus RTX 4090", "8x H100 + 1x RTX 4090"),
+    ("2 nodes of 8x H100 + 4 nodes of 8x A100-80GB over 200Gb/s", "16x H100 + 32x A100-80GB"),
+    ("٨ بطاقات H100 و ٨ بطاقات A100", "8x H100 + 8x A100"),
+    ("8 بطاقات H100 و4 بطاقات A100", "8x H100 + 4x A100"),
+    ("24GB GPU + 12GB GPU", "1x 24GB GPU + 1x 12GB GPU"),
+]
+
+
+@pytest.mark.parametrize(("text", "machine"), TWO_KINDS)
+def test_two_kinds_of_device_make_one_machine(text: str, machine: str) -> None:
+    assert read_hardware(text).written == machine
+
+
+def test_a_link_that_is_said_last_joins_both_kinds() -> None:
+    machine = read_hardware("2 nodes of 8x H100 + 4 nodes of 8x A100 over 200Gb/s")
+    assert machine.second is not None
+    assert machine.link_bandwidth_bytes_s == machine.second.link_bandwidth_bytes_s == 25e9
+    assert (machine.per_node, machine.second.per_node) == (8, 8)
+
+
+def test_each_kind_may_have_a_link_of_its_own() -> None:
+    machine = read_hardware("8x H100 over 400Gb/s per gpu + 8x A100 over 200Gb/s")
+    assert machine.second is not None
+    assert (machine.link_bandwidth_bytes_s, machine.link_per_device) == (50e9, True)
+    assert (machine.second.link_bandwidth_bytes_s, machine.second.link_per_device) == (25e9, False)
+
+
+def test_the_same_kind_twice_is_one_kind() -> None:
+    assert read_hardware("8x H100 + 8x H100 over 200Gb/s") == read_hardware("16x H100 over 200Gb/s")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("8x H100 + 8x A100 + 8x V100", "at most 2 kinds of device make one machine, and 3 are named"),
+        ("8x H100 +", "names no device"),
+        ("8x H100 + 0x A100", "not more than zero"),
+        ("9000000x H100 + 9000000x A100", "18,000,000 are named"),
+    ],
+)
+def test_what_is_no_machine_of_two_kinds_is_refused(text: str, says: str) -> None:
+    with pytest.raises(UnreadableValue, match=says):
+        read_hardware(text)

@@ -91,12 +91,15 @@ def test_every_line_is_that_of_the_estimate_of_the_layout_alone(
 ) -> None:
     of = job(model, on)
     there = setting(of, "bf16")
-    for layout, peak, time, held in drawn(of, batch, opened, 20):
+    compared = 0
+    for layout, peak, time, held in drawn(of, batch, opened, 25):
         alone = estimate(of, layout, there)
+        compared += 1
         assert peak == pytest.approx(float(alone.peak_bytes), rel=1e-12)
         assert time == pytest.approx({name: float(line) for name, line in alone.time.items()}, rel=1e-11, abs=1e-15)
         lines = {name: line for name, line in held.items() if line}
         assert lines == pytest.approx({name: float(line) for name, line in alone.memory.items() if line}, rel=1e-11)
+    assert compared * len(CASES) >= 1_000
 
 
 @pytest.mark.parametrize(("model", "on", "batch", "opened"), CASES)
@@ -208,7 +211,7 @@ def test_opening_a_switch_makes_the_space_larger_and_the_best_no_slower() -> Non
 
 @pytest.mark.parametrize("name", OPENED)
 def test_each_switch_opens(name: str) -> None:
-    assert len(words(Layout(), [name])) > len(words(Layout()))
+    assert len(words(Layout(), [name], precisions=("fp8",))) > len(words(Layout()))
 
 
 def test_simpler_layouts_have_less_complexity() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import structs
 
 from cardyears.api import convert, estimates, results
+from cardyears.api.mixed import plan as both
 from cardyears.api.plans import Plan
 from cardyears.api.plans import plan as made
 from cardyears.ask import ask
@@ -17,11 +18,12 @@ from cardyears.question.claim import ClaimText, read_claim
 from cardyears.question.question import read_question
 from cardyears.question.read import read_bytes, read_count, read_duration, read_usd, read_whole
 from cardyears.verbs import audit as audits
-from cardyears.verbs import count, inverse, listing
+from cardyears.verbs import count, inverse, listing, mixed
 from cardyears.verbs import plan as plans
 from cardyears.verbs import reconcile as reconciles
 from cardyears.verbs.estimate import advised, estimate_layout
 from cardyears.verbs.plan import SHOWN
+from cardyears.verbs.ways import MixedPlanned
 
 
 def _catalogue(path: str | Path | None) -> Catalogue:
@@ -178,7 +180,8 @@ def plan(
         prune=prune,
     )
     known = _catalogue(catalogue)
-    return made(plans.plan(question, known, wish), known)
+    found = mixed.planned(question, known, wish)
+    return both(found, known) if isinstance(found, MixedPlanned) else made(found, known)
 
 
 def params(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from cardyears.api import estimates, results
+from cardyears.base.interval import Interval
 from cardyears.catalogue.load import Catalogue
 from cardyears.estimate.estimate import Estimate
+from cardyears.layout.layout import Layout
 from cardyears.layout.written import written
 from cardyears.verbs.obvious import Obvious, obvious
 from cardyears.verbs.plan import Planned, RunnerUp
@@ -65,6 +67,43 @@ class OptimiserResult(msgspec.Struct, frozen=True):
     peak_memory_bytes: float | None
 
 
+class PartResult(msgspec.Struct, frozen=True):
+    """What one kind of device does in a way to use two kinds."""
+
+    device: str
+    devices: int
+    stages: int
+    """Of the pipeline, on this kind."""
+    layers: int
+    replicas: int
+    accumulation: int
+    """Micro-batches of each replica in a step."""
+    peak_memory_bytes: float
+    available_bytes: float
+
+
+class WayResult(msgspec.Struct, frozen=True):
+    """One way to use a machine of two kinds of device, at its best."""
+
+    way: str
+    """pipeline or replicas over both, or first or second kind alone."""
+    name: str
+    devices: int
+    fits: bool
+    layout: str
+    step_time_s: Interval | None
+    tokens_per_s: float | None
+    """Of all its devices."""
+    mfu: float | None
+    time_s: float | None
+    """The whole training, without interruptions."""
+    cost_usd: float | None
+    parts: list[PartResult]
+    unmeasured: list[str]
+    why: str
+    """Why there is no layout."""
+
+
 class Plan(results.Result, frozen=True, kw_only=True):
     """The best of all legal layouts."""
 
@@ -102,6 +141,10 @@ class Plan(results.Result, frozen=True, kw_only=True):
     cost_usd: float | None
     """Rent of the whole training at the median price."""
     tried_devices: list[int]
+    in_time: bool | None = None
+    """Whether the whole training is done in the time that was named; None where none was."""
+    ways: Sequence[WayResult] = ()
+    """On two kinds of device: together and alone, the best first."""
 
 
 def plan(made: Planned, catalogue: Catalogue) -> Plan:
@@ -118,7 +161,7 @@ def plan(made: Planned, catalogue: Catalogue) -> Plan:
         devices=made.devices,
         global_batch=made.batch,
         best={**one, "line": written(layout, made.usual)},
-        runners_up=[_runner_up(each, made) for each in made.runners_up],
+        runners_up=[runner_up(each, made.usual) for each in made.runners_up],
         obvious=[_obvious(each, made) for each in obvious(made)],
         frontier=[
             PointResult(point.peak_bytes, point.seconds * made.batch, written(point.layout, made.usual))
@@ -137,13 +180,15 @@ def plan(made: Planned, catalogue: Catalogue) -> Plan:
         time_s=made.training_s,
         cost_usd=made.cost_usd,
         tried_devices=list(made.tried),
+        in_time=made.in_time,
     )
 
 
-def _runner_up(one: RunnerUp, made: Planned) -> RunnerUpResult:
+def runner_up(one: RunnerUp, usual: Layout) -> RunnerUpResult:
+    """The result of a layout that came after the best."""
     found = one.estimate
     return RunnerUpResult(
-        layout=written(found.layout, made.usual),
+        layout=written(found.layout, usual),
         step_time_s=float(found.step_s),
         tokens_per_s_per_device=float(found.tokens_per_s_per_device),
         mfu=float(found.mfu),

@@ -11,6 +11,7 @@ from cardyears.cli.options import EXIT_CODES, common, examples, present, said_in
 
 if TYPE_CHECKING:
     from cardyears.verbs.plan import Planned
+    from cardyears.verbs.ways import MixedPlanned
 
 
 @click.command(
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         'plan mixtral-8x7b --on "32x A100" --open chunked_loss --open compile',
         'plan llama-3-8b --method qlora --on "RTX 4070 Ti"',
         'plan llama-3-70b --on "64x H100" --objective devices',
+        'plan llama-3-8b --on "8x H100 + 8x A100"',
     )
 )
 @click.argument("model", shell_complete=complete_model)
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     required=True,
     metavar="HARDWARE",
     shell_complete=complete_device,
-    help='Such as "RTX 4070 Ti", "8x H100", "1024x A100 over 400Gb/s".',
+    help='Such as "RTX 4070 Ti", "8x H100", "1024x A100 over 400Gb/s", or of two kinds, "8x H100 + 8x A100".',
 )
 @click.option("--global-batch", metavar="N", help="Sequences in one optimiser step. Otherwise near the published one.")
 @click.option(
@@ -41,10 +43,15 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="AXIS",
     help="Search a switch that stays as the engine has it: kernel, compile, chunked_loss, overlap, sp, context_kind, "
-    "offload, dualpipe, recompute (all kinds), recompute_every.",
+    "offload, dualpipe, recompute (all kinds), recompute_every, precision (below 16 bit).",
 )
 @click.option("--no-prune", "no_prune", is_flag=True, help="Compute every legal layout, also what a bound excludes.")
-@click.option("--for", "duration", metavar="TIME", help="With --objective devices or cost: done in this time.")
+@click.option(
+    "--for",
+    "duration",
+    metavar="TIME",
+    help="The time allowed for the whole training: devices, cost and memory keep within it where any layout does.",
+)
 @click.option("--tokens", metavar="N", help="Tokens of the whole training.")
 @click.option("--seq-len", metavar="TOKENS", help="Length of one sequence.")
 @click.option("--method", default="pretrain", show_default=True, help="pretrain, full, lora or qlora.")
@@ -89,9 +96,11 @@ def plan(
     return EXIT_CODES[str(result.best["fits"])] if by_verdict else 0
 
 
-def charted(made: Planned, path: str, lang: str) -> None:
-    """Time against memory, and the best layouts, as a file."""
+def charted(made: Planned | MixedPlanned, path: str, lang: str) -> None:
+    """Time against memory, and the best layouts, as a file; of two kinds of device the ways to use them."""
     from cardyears.render.chart_file import write_chart
-    from cardyears.render.plan_chart import plan_chart
+    from cardyears.render.plan_chart import plan_chart, ways_chart
+    from cardyears.verbs.ways import MixedPlanned
 
-    write_chart(plan_chart(made, said_in(lang)), path)
+    voice = said_in(lang)
+    write_chart(ways_chart(made, voice) if isinstance(made, MixedPlanned) else plan_chart(made, voice), path)

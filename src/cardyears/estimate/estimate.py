@@ -15,7 +15,7 @@ from cardyears.layout.layout import Layout
 from cardyears.work.flops import attention_core_flop, finetune_flop, head_flop, model_flop
 
 if TYPE_CHECKING:
-    from cardyears.base.units import Flop, Scalar
+    from cardyears.base.units import Bytes, Flop, Scalar
     from cardyears.case import Job
 
 TRAFFIC = (
@@ -84,8 +84,7 @@ def estimate(job: Job, layout: Layout, there: Setting | None = None) -> Estimate
     held = memory(job.architecture, job.training, layout, job.seq_len, habits=job.engine.memory)
     paged_out = 0.0 * held.total
     if job.training.trained.paged:
-        over = maximum(held.total - job.usable_bytes, 0.0)
-        paged_out = minimum(over, held.get("optimizer", 0.0) + 0.0 * held.total)
+        paged_out = paged(job, held)
         held = held.plus({"optimizer": 0.0 - paged_out})
     time = step(job, layout, there, paged_out=paged_out)
     per_step = layout.global_batch * job.seq_len * job.useful_tokens
@@ -99,6 +98,12 @@ def estimate(job: Job, layout: Layout, there: Setting | None = None) -> Estimate
         mfu=per_step * step_flop(job) / peak,
         hfu=per_step * (step_flop(job) + again_flop(job, layout)) / peak,
     )
+
+
+def paged(job: Job, held: Ledger) -> Bytes:
+    """Bytes of optimiser state that a paged optimiser keeps on the host: what does not fit."""
+    over = maximum(held.total - job.usable_bytes, 0.0)
+    return minimum(over, held.get("optimizer", 0.0) + 0.0 * held.total)
 
 
 def step_flop(job: Job) -> Flop:

@@ -7,7 +7,7 @@ the sequence length.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cardyears.base.broadcast import any_of, maximum, where
@@ -35,6 +35,7 @@ def memory(
     *,
     micro_batch: Scalar | None = None,
     habits: MemoryHabits = PLAIN_HABITS,
+    at: Sequence[Place] = (),
 ) -> Ledger:
     """Bytes on the fullest rank at its peak; the lines add up.
 
@@ -54,7 +55,7 @@ def memory(
     108.8...
     """
     block = kept(arch, training, layout, seq_len, micro_batch, habits)
-    peak, *others = _moments(arch, training, layout, habits, block)
+    peak, *others = _moments(arch, training, layout, habits, block, at)
     for moment in others:
         later = moment.total > peak.total
         peak = Ledger({name: where(later, moment.get(name, 0.0), peak.get(name, 0.0)) for name in {**peak, **moment}})
@@ -69,6 +70,7 @@ def peak_bytes(
     micro_batch: Scalar | None = None,
     habits: MemoryHabits = PLAIN_HABITS,
     block: Kept | None = None,
+    at: Sequence[Place] = (),
 ) -> Bytes:
     """The total of `memory` alone, for those who look at many layouts; `block` may be made once for many of them.
 
@@ -78,7 +80,7 @@ def peak_bytes(
     block = block or kept(arch, training, layout, seq_len, micro_batch, habits)
     share = 1.0 + habits.reserve_share
     found = [
-        held.total + added(passing.values()) * share for held, passing in _at(arch, training, layout, habits, block)
+        held.total + added(passing.values()) * share for held, passing in _at(arch, training, layout, habits, block, at)
     ]
     return maximum(*found) + habits.context_bytes
 
@@ -142,22 +144,24 @@ def kept(
     )
 
 
-def _moments(arch: Architecture, training: Training, layout: Layout, habits: MemoryHabits, block: Kept) -> list[Ledger]:
+def _moments(
+    arch: Architecture, training: Training, layout: Layout, habits: MemoryHabits, block: Kept, at: Sequence[Place] = ()
+) -> list[Ledger]:
     """The ledgers of the moments and ranks between which the peak lies."""
     return [
         held.plus(
             {**passing, "reserve": added(passing.values()) * habits.reserve_share, "context": habits.context_bytes}
         )
-        for held, passing in _at(arch, training, layout, habits, block)
+        for held, passing in _at(arch, training, layout, habits, block, at)
     ]
 
 
 def _at(
-    arch: Architecture, training: Training, layout: Layout, habits: MemoryHabits, block: Kept
+    arch: Architecture, training: Training, layout: Layout, habits: MemoryHabits, block: Kept, at: Sequence[Place] = ()
 ) -> Iterator[tuple[Ledger, dict[str, Bytes]]]:
     """The moments of every rank that may be the fullest: its state, and what is there beside it."""
     shared = sharing(layout)
-    for place in places(arch, layout):
+    for place in at or places(arch, layout):
         yield from _on_rank(place, arch, training, layout, habits, block, shared)
 
 

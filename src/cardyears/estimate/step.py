@@ -26,7 +26,7 @@ from cardyears.estimate.traffic import (
 )
 from cardyears.estimate.update import dequantisation, gradient_norm, host_transfers, optimizer
 from cardyears.layout.layout import ZERO_WEIGHTS, Layout
-from cardyears.layout.pipeline import bubble, stage_times
+from cardyears.layout.pipeline import StageTimes, bubble, stage_times
 from cardyears.layout.shard import RankParameters, adapter_share, rank_parameters, stage_parameters
 from cardyears.machine.collectives import Wires, wires
 from cardyears.machine.rates import Rates, rates
@@ -96,12 +96,12 @@ def step(job: Job, layout: Layout, there: Setting, *, paged_out: Bytes = 0.0, wi
     who = mesh(layout, there.domain)
     stage = stage_parameters(within.held, layout)
     between = data_traffic(job, layout, there.wires, who, stage, within.trained)
-    layers = _layers(job, layout, within, between, there)
+    layers = over_layers(job, layout, within, between, there)
     one_hop = hop(job, layout, there.wires, who, tokens_per_rank(job, layout))
     lines = _pipeline(job, layout, within, layers, one_hop)
     backward = added(lines[name] for name in HIDING) * BACKWARD_SHARE
-    lines = lines.plus(_once(job, layout, there, who, within, between, backward, lines.total, paged_out))
-    return lines.plus({"stragglers": _straggling(layout) * lines.total})
+    lines = lines.plus(once(job, layout, there, who, within, between, backward, lines.total, paged_out))
+    return lines.plus({"stragglers": straggling(layout) * lines.total})
 
 
 def trained_share(job: Job, layout: Layout, held: RankParameters) -> Scalar:
@@ -127,7 +127,7 @@ def _recomputed(layout: Layout, computed: Passes, job: Job) -> Pass:
     return Pass(forward.products * EVERY_SECOND, core, forward.moved, forward.kernels * EVERY_SECOND)
 
 
-def _layers(job: Job, layout: Layout, within: Block, between: DataTraffic, there: Setting) -> Ledger:
+def over_layers(job: Job, layout: Layout, within: Block, between: DataTraffic, there: Setting) -> Ledger:
     """Seconds of one micro-batch over all layers, forward and backward."""
     computed, inside = within.computed, within.inside
     forward, backward, again = computed.forward, computed.backward, _recomputed(layout, computed, job)
@@ -184,22 +184,50 @@ def _context(layout: Layout, forward: Pass, backward: Pass, inside: LayerTraffic
     return exposed(forward.core, inside.context), exposed(backward.core, 2.0 * inside.context)
 
 
-def _pipeline(job: Job, layout: Layout, within: Block, layers: Ledger, one_hop: Seconds) -> Ledger:
-    """All micro-batches through all stages: the average stage's time, and what stages wait for each other."""
-    computed, traffic = within.computed, within.vocabulary
-    embedding, head = computed.embedding.device * job.engine.memory_bound_factor, computed.head.device
-    count = float(job.architecture.layer_count)
-    times = stage_times(count, layout, layers.total / count, embedding, head + traffic)
+class Ends(NamedTuple):
+    """Seconds of one micro-batch on the first and on the last stage, beside their layers."""
+
+    embedding: Seconds
+    head: Seconds
+    traffic: Seconds
+    """Of the vocabulary."""
+    launched: Seconds
+    """What the host needs for embedding and head."""
+
+
+def ends(job: Job, layout: Layout, first: Block, last: Block) -> Ends:
+    """What the ends of the pipeline have besides; their blocks differ where they stand on other devices."""
+    kernel, *_ = job.engine.launches(graphs=layout.graphs)
+    kernels = kernel * job.engine.kernel_share(compiled=layout.compiled)
+    return Ends(
+        embedding=first.computed.embedding.device * job.engine.memory_bound_factor,
+        head=last.computed.head.device,
+        traffic=last.vocabulary,
+        launched=(last.computed.head.kernels + first.computed.embedding.kernels) * kernels,
+    )
+
+
+class Hops(NamedTuple):
+    """Seconds to hand a micro-batch on: the slowest hop, and all hops from the first to the last stage."""
+
+    slowest: Seconds
+    all: Seconds
+
+
+def piped(
+    layout: Layout, layers: Ledger, around: Ends, times: StageTimes, forward: Seconds, weights: Seconds, hops: Hops
+) -> Ledger:
+    """All micro-batches through all stages: the average stage's time, and what stages wait for each other.
+
+    `layers`, `forward` and the `weights`' gradients are of one micro-batch over the whole depth.
+    """
+    embedding, head, traffic, launched = around
     average = times.together / layout.pp
     batches = layout.accumulation * 1.0
     share = batches / layout.pp
-    kernel, *_ = job.engine.launches(graphs=layout.graphs)
-    kernels = kernel * job.engine.kernel_share(compiled=layout.compiled)
-    launched = (computed.head.kernels + computed.embedding.kernels) * kernels
-    forward = (computed.forward.device + head / 3.0) / layout.pp
-    weights = computed.weights / layout.pp
+    forward = (forward + head / 3.0) / layout.pp
     chunk = average / (2.0 * layout.virtual_stages)
-    hops = one_hop if layout.schedule == "1f1b" else exposed(chunk, one_hop)
+    hop_s = hops.slowest if layout.schedule == "1f1b" else exposed(chunk, hops.slowest)
     return Ledger(
         {name: line * share for name, line in layers.items()},
         launch=(layers["launch"] + maximum(launched - embedding - head, 0.0)) * share,
@@ -207,12 +235,21 @@ def _pipeline(job: Job, layout: Layout, within: Block, layers: Ledger, one_hop: 
         embedding=embedding * share,
         vocabulary_traffic=traffic * share,
         stage_imbalance=batches * maximum(times.slowest - average, 0.0),
-        bubble=bubble(layout, times, forward, average - forward, weights),
-        pipeline_traffic=2.0 * (batches * layout.virtual_stages * hops + (layout.pp - 1.0) * one_hop),
+        bubble=bubble(layout, times, forward, average - forward, weights / layout.pp),
+        pipeline_traffic=2.0 * (batches * layout.virtual_stages * hop_s + hops.all),
     )
 
 
-def _once(
+def _pipeline(job: Job, layout: Layout, within: Block, layers: Ledger, one_hop: Seconds) -> Ledger:
+    """All micro-batches through stages of like devices."""
+    around, count = ends(job, layout, within, within), float(job.architecture.layer_count)
+    times = stage_times(count, layout, layers.total / count, around.embedding, around.head + around.traffic)
+    hops = Hops(one_hop, (layout.pp - 1.0) * one_hop)
+    computed = within.computed
+    return piped(layout, layers, around, times, computed.forward.device, computed.weights, hops)
+
+
+def once(
     job: Job,
     layout: Layout,
     there: Setting,
@@ -239,5 +276,6 @@ def _once(
     )
 
 
-def _straggling(layout: Layout) -> Scalar:
+def straggling(layout: Layout) -> Scalar:
+    """Share of the step that the slowest of many devices adds."""
     return STRAGGLERS_PER_DOUBLING * log2(maximum(layout.devices / STRAGGLE_FROM, 1.0))

@@ -42,6 +42,27 @@ def stages(layers: float, layout: Layout) -> Stages:
     return Stages(where(alone, layers, middle - start), middle, where(alone, layers, middle - end))
 
 
+class Run(NamedTuple):
+    """Layers on each stage of a run of ranks at one end of a pipeline: on the pipeline's own end, and on the others."""
+
+    end: Count
+    inner: Count
+
+
+def run_stages(layers: Count, ranks: Count, layout: Layout) -> Run:
+    """Layers by stage where so many of them stand on the first, or the last, ranks of a pipeline.
+
+    Equal chunks rounded up, and what is too much taken from the end, one layer of each chunk at most.
+
+    >>> from cardyears.layout.layout import Layout
+    >>> run_stages(15.0, 2.0, Layout(pp=4)), run_stages(5.0, 1.0, Layout(pp=4))
+    (Run(end=7.0, inner=8.0), Run(end=5.0, inner=5.0))
+    """
+    inner = ceil(layers / (ranks * layout.virtual_stages)) * layout.virtual_stages
+    short = ranks * inner - layers
+    return Run(where(ranks <= 1, layers, inner - minimum(short, layout.virtual_stages * 1.0)), inner)
+
+
 class StageTimes(NamedTuple):
     """Seconds of one micro-batch, forward and backward, on the slowest stage and on all stages together."""
 
@@ -150,3 +171,21 @@ def in_flight_last(layout: Layout) -> Scalar:
         return in_flight(layout)
     chunks = layout.virtual_stages * 1.0
     return minimum(((chunks - 1.0) * layout.pp + 1.0) / chunks, layout.accumulation * 1.0)
+
+
+def in_flight_at(layout: Layout, rank: Count) -> Scalar:
+    """Micro-batches of a full stage that any rank holds at once; the first is rank 0.
+
+        1F1B          min(p-r, m)
+        interleaved   as the first, without the two chunks for each rank that it is behind
+        ZB-H1         as the first: the weights' gradients wait there
+
+    >>> from cardyears.layout.layout import Layout
+    >>> in_flight_at(Layout(pp=8, accumulation=64), 6), in_flight_at(Layout(pp=8, accumulation=2), 0)
+    (2.0, 2.0)
+    """
+    first = in_flight(layout)
+    if layout.schedule in ("zero-bubble", "dualpipe"):
+        return first
+    plain = minimum(maximum((layout.pp - rank) * 1.0, 1.0), layout.accumulation * 1.0)
+    return where(layout.virtual_stages > 1, first - 2.0 * rank / layout.virtual_stages, plain)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cardyears.base.text import Text
 from cardyears.layout.layout import ZERO_GRADIENTS, ZERO_WEIGHTS, Layout
 from cardyears.layout.site import Site
+from cardyears.machine.rates import LOW_PRECISION
 
 
 def remarks(layout: Layout, site: Site) -> tuple[Text, ...]:
@@ -14,7 +15,13 @@ def remarks(layout: Layout, site: Site) -> tuple[Text, ...]:
     >>> [str(line) for line in remarks(Layout(tp=16), Site(shape=Shape(8), devices=16, per_node=8, seq_len=2_048))]
     ['tp = 16 reaches over the node of 8 devices: its traffic takes the slower links.']
     """
-    found = (_across_nodes(layout, site), _copied_heads(layout, site), _sharded_pipeline(layout), _uneven(layout, site))
+    found = (
+        _across_nodes(layout, site),
+        _copied_heads(layout, site),
+        _sharded_pipeline(layout),
+        _uneven(layout, site),
+        _low(layout),
+    )
     return tuple(line for line in found if line is not None)
 
 
@@ -63,4 +70,13 @@ def _uneven(layout: Layout, site: Site) -> Text | None:
         "{layers:integer} layers do not fill {chunks:integer} chunks evenly: the fullest stage sets the pace.",
         layers=site.shape.layers,
         chunks=chunks,
+    )
+
+
+def _low(layout: Layout) -> Text | None:
+    if layout.precision not in LOW_PRECISION:
+        return None
+    return Text(
+        "Products in {precision} change the training numerically: what that does to the loss is not estimated.",
+        precision=layout.precision,
     )

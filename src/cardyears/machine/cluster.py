@@ -65,3 +65,41 @@ class Cluster(msgspec.Struct, frozen=True):
     def domain(self) -> int:
         """Devices that `inside` joins: a box, or more."""
         return max(self.per_node, self.fabric)
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """Two kinds of device in one machine, each in nodes of its own or all of them in one box."""
+
+    kinds: tuple[Cluster, Cluster]
+    """As they were named."""
+    across: Link
+    """What joins the kinds: the slower of their own links."""
+    one_box: bool = False
+    makers: tuple[str, str] = ("", "")
+    """Of each kind; devices of different makers have no communication library in common. Empty: not known."""
+
+    @property
+    def talking(self) -> bool:
+        """Whether devices of both kinds can be in one training."""
+        return self.makers[0] == self.makers[1] or "" in self.makers
+
+    @property
+    def count(self) -> int:
+        """Devices of both kinds."""
+        return self.kinds[0].count + self.kinds[1].count
+
+    def whole(self, kind: int) -> Cluster:
+        """The whole machine as if all devices were of one kind, joined as they really are.
+
+        What devices of this kind take for work that all devices share, they take in such a cluster.
+        """
+        cluster = self.kinds[kind]
+        if self.one_box:
+            return msgspec.structs.replace(
+                cluster, count=self.count, per_node=self.count, inside=self.across, between=None
+            )
+        near = min(cluster.count, cluster.domain)
+        return msgspec.structs.replace(
+            cluster, count=self.count, per_node=min(cluster.per_node, near), fabric=min(cluster.fabric, near),
+            between=self.across,
+        )  # fmt: skip

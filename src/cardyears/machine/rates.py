@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -16,7 +16,7 @@ from cardyears.machine.silicon import Silicon
 if TYPE_CHECKING:
     from cardyears.base.units import Bytes, BytesPerSecond, Count, Flop, FlopPerSecond, Scalar, Seconds
 
-LOW_PRECISION = ("fp8", "mxfp8", "nvfp4")
+LOW_PRECISION: tuple[Literal["fp8", "mxfp8", "nvfp4"], ...] = ("fp8", "mxfp8", "nvfp4")
 _PEAKS = {"fp8": "fp8", "mxfp8": "fp8", "nvfp4": "fp4"}
 HALF_BYTES = 2.0
 CAST_COPIES = 2.0

@@ -1,6 +1,6 @@
 """Which machine did the person name?
 
-    [COUNT x] DEVICE [in nodes of K] [over LINK [per gpu]]
+    [COUNT x] DEVICE [in nodes of K] [over LINK [per gpu]] [+ the same for a second kind of device]
 
 Reads the grammar only: whether the device and the link exist is for the catalogue to say. A count without the "x"
 is read where the next word can only be a device ("8 H100", "2 RTX 4090"), so "4090 Ti" stays one name.
@@ -35,12 +35,27 @@ class HardwareText(msgspec.Struct, frozen=True, kw_only=True):
     link_bandwidth_bytes_s: float | None = None
     link_per_device: bool = False
     """"over" means one link for each node, unless it says "per gpu"."""
+    second: HardwareText | None = None
+    """Another kind of device in the same machine."""
+
+    @property
+    def written(self) -> str:
+        """Count and name of every kind, as a sentence takes them.
+
+        >>> read_hardware("8x H100 + 2 nodes of 8x A100").written
+        '8x H100 + 16x A100'
+        """
+        mine = f"{self.count}x {self.device}"
+        return mine if self.second is None else f"{mine} + {self.second.written}"
 
 
 _HARDWARE = N_("hardware")
 _COUNT, _NODE_COUNT, _PER_NODE = N_("number of devices"), N_("number of nodes"), N_("devices in a node")
 _EXAMPLES = Text("Write it as in RTX 4070 Ti, 8x H100, or 64x H100 in nodes of 8 over 400Gb/s per gpu.")
 
+MOST_KINDS = 2
+_AND = rf"(?<=\S)\s?\+\s?|\s(?:and|plus)\s|\s{fold('و')}\s|\s{fold('و')}(?=\d)"
+"""Between two kinds of device; the Arabic word for "and" also stands before a number without a space."""
 _OVER = r"(?:^|\s)(?:over|عبر)(?:\s|$)"
 _PER_DEVICE = r"(?:(?:^|\s)(?:per|a)\s|\s?/\s?)(?:gpu|card|device|accelerator)$|(?:^|\s)(?:each|لكل بطاقه)$"
 _PER_NODE_TAIL = r"(?:^|\s)(?:per (?:node|server|machine)|لكل عقده)$"
@@ -96,7 +111,38 @@ def read_hardware(text: str) -> HardwareText:
     entry = Entry(text, _HARDWARE, _EXAMPLES)
     if entry.number is not None:
         raise entry.unreadable()
-    rest, per_node = _without_nodes(entry.text)
+    pieces = re.split(_AND, entry.text, flags=re.IGNORECASE)
+    if len(pieces) > MOST_KINDS:
+        raise entry.refused(
+            Text(
+                "hardware: at most {most:integer} kinds of device make one machine, and {n:integer} are named.",
+                most=MOST_KINDS,
+                n=len(pieces),
+            ),
+            Text("Name two of them, as in 8x H100 + 8x A100."),
+        )
+    machines = [_one_kind(entry, piece.strip()) for piece in pieces]
+    return machines[0] if len(machines) == 1 else _both(entry, *machines)
+
+
+def _both(entry: Entry, first: HardwareText, second: HardwareText) -> HardwareText:
+    """Two kinds as one machine; the same kind twice is one kind. What the second is linked by, the first is too."""
+    if first.link is None and first.link_bandwidth_bytes_s is None:
+        first = msgspec.structs.replace(
+            first, link=second.link, link_bandwidth_bytes_s=second.link_bandwidth_bytes_s,
+            link_per_device=second.link_per_device,
+        )  # fmt: skip
+    together = first.count + second.count
+    if msgspec.structs.replace(second, count=first.count) == first:
+        _check(entry, together, first.device, first.per_node)
+        return msgspec.structs.replace(first, count=together)
+    _check(entry, together, first.device, None)
+    return msgspec.structs.replace(first, second=second)
+
+
+def _one_kind(entry: Entry, text: str) -> HardwareText:
+    """Count, device, nodes and link of one kind."""
+    rest, per_node = _without_nodes(text)
     parts = re.split(_OVER, rest, maxsplit=1, flags=re.IGNORECASE)
     count, device, per_node = _devices(entry, parts[0].strip(), per_node)
     _check(entry, count, device, per_node)

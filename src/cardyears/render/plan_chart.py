@@ -23,6 +23,7 @@ from cardyears.render.chart_parts import (
     words_beside,
 )
 from cardyears.verbs.plan import Planned
+from cardyears.verbs.ways import MixedPlanned
 
 HEIGHT = 260
 """Points of the frontier's panel."""
@@ -34,6 +35,29 @@ ROOM = 1.1
 def plan_chart(made: Planned, voice: Voice) -> Spec:
     """Time against memory, and below it the best layouts with the time of a step."""
     return whole([*_frontier(made, voice), _best(made, voice)], header(made.best, voice), voice)
+
+
+def ways_chart(made: MixedPlanned, voice: Voice) -> Spec:
+    """The ways to use two kinds of device, each with the time of a step of the same batch."""
+    kind = directed(voice.say(N_("seconds of a step")), voice)
+    rows = [
+        {
+            "line": directed(voice.say(way.name), voice), "start": 0.0, "end": way.step_s, "kind": kind,
+            "said": directed(voice.say(Text("{x:duration}", x=way.step_s)), voice),
+        }
+        for way in made.ways if way.best is not None
+    ]  # fmt: skip
+    longest = max(float(str(row["end"])) for row in rows)
+    panel = {
+        "title": panel_title(N_("Ways to use both kinds of device, at the same batch"), voice),
+        "width": WIDTH,
+        "height": {"step": ROW},
+        "layer": [bars(rows, [kind], longest, voice, colours=(COLOURS["computing"],)), words_beside(rows, voice)],
+    }
+    assert made.best.best is not None  # the best way always has a layout
+    frontier = [] if made.best.planned is None else list(_frontier(made.best.planned, voice))
+    title = directed(voice.say(Text("{model} on {machine}", model=made.model, machine=made.machine)), voice)
+    return whole([panel, *frontier], header(made.best.best, voice) | {"text": title}, voice)
 
 
 def _frontier(made: Planned, voice: Voice) -> Iterator[Spec]:

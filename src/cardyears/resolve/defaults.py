@@ -351,7 +351,7 @@ class Assumed:
             )
         self._replaced = replaced
         self._used: dict[str, Assumption] = {}
-        self._touched: set[str] = set()
+        self.touched: set[str] = set()
 
     def stated(self, key: str) -> bool:
         """Whether the person replaced this assumption."""
@@ -360,7 +360,7 @@ class Assumed:
     def take(self, key: str) -> Any:
         """The value of an assumption; it is listed in the answer from here on."""
         default = DEFAULTS[key]
-        self._touched.add(key)
+        self.touched.add(key)
         if key in self._replaced:
             value = default.read(self._replaced[key])
             self._note(default, value, "assumed", "", Text("as you said"))
@@ -368,9 +368,9 @@ class Assumed:
         self._note(default, default.value, default.kind, default.source, Text(default.reason))
         return default.value
 
-    def refuse_idle(self) -> None:
+    def refuse_idle(self, *others: Assumed) -> None:
         """Refuse what was stated and plays no part, so that nobody believes that it was heeded."""
-        idle = [key for key in self._replaced if key not in self._touched]
+        idle = [key for key in self._replaced if not any(key in one.touched for one in (self, *others))]
         if idle:
             raise Contradiction(
                 Text("The assumption {key} plays no part in this question.", key=idle[0]),
@@ -380,7 +380,7 @@ class Assumed:
     def peek(self, key: str) -> Any:
         """The value without listing it: for parts of the answer that may not be shown."""
         default = DEFAULTS[key]
-        self._touched.add(key)
+        self.touched.add(key)
         return default.read(self._replaced[key]) if key in self._replaced else default.value
 
     def filled(

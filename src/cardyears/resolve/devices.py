@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from cardyears.base.errors import AmbiguousName, BadInput, UnknownName, shown
+from cardyears.base.errors import AmbiguousName, BadInput, Contradiction, UnknownName, shown
 from cardyears.base.interval import Interval
 from cardyears.base.sourced import Sourced
 from cardyears.base.text import N_, Text
@@ -27,7 +27,7 @@ from cardyears.resolve.wiring import EACH_NODE, FABRICS, like_stated, usual_betw
 OWNED_FAMILIES = ("geforce", "radeon", "apple", "gb10", "intel-arc")
 """Families of cards that people buy for a desk; all others are usually rented."""
 _NODE_SIZES = {"SXM": 8, "OAM": 8, "NVL72": 72, "TPU": 4, "superchip": 4, "instance": 16, "SoC": 1, "laptop": 1}
-_BOX = 8
+BOX = 8
 """As many cards as one box holds."""
 
 
@@ -157,11 +157,16 @@ def _median(figures: Sequence[Sourced | None]) -> Sourced | None:
     return known[len(known) // 2] if known else None
 
 
-def cluster(words: HardwareText, catalogue: Catalogue, assumed: Assumed) -> Cluster:
+def cluster(words: HardwareText, catalogue: Catalogue, assumed: Assumed, *, linked: bool = False) -> Cluster:
     """The machine that the person named; variants and node sizes that were filled in are noted.
 
-    Packages of several dies are counted as software sees them.
+    Packages of several dies are counted as software sees them. A `linked` one has a link to other machines in any case.
     """
+    if words.second is not None:
+        raise Contradiction(
+            Text("Only cardyears plan takes two kinds of device, and two are named: {machine}.", machine=words.written),
+            Text("Name one of them, or ask cardyears plan, which shares a training out to both."),
+        )
     named = _named_device(words.device, catalogue, assumed)
     row = catalogue.accelerators.get(named.key)
     dies = row.dies if row is not None else 1
@@ -171,7 +176,7 @@ def cluster(words: HardwareText, catalogue: Catalogue, assumed: Assumed) -> Clus
     fabric = max(FABRICS.get(named.form, 0), inside.joins if inside else 0)
     sharing = min(per_node, words.count) * dies
     between = _between(words, sharing, catalogue)
-    if between is None and words.count * dies > max(held, fabric):
+    if between is None and (linked or words.count * dies > max(held, fabric)):
         between = _usual_between(named, sharing, catalogue, assumed)
     return Cluster(named, words.count * dies, held, inside, between, fabric)
 
@@ -240,9 +245,9 @@ def _per_node(named: Device, words: HardwareText) -> int:
     """Devices in one node where nobody said: eight of a server part; consumer cards one box up to eight."""
     if named.form in _NODE_SIZES:
         return _NODE_SIZES[named.form]
-    if owned(named.family) and (words.link or words.link_bandwidth_bytes_s or words.count > _BOX):
+    if owned(named.family) and (words.link or words.link_bandwidth_bytes_s or words.count > BOX):
         return 1
-    return _BOX
+    return BOX
 
 
 def _inside(named: Device, held: int, catalogue: Catalogue, assumed: Assumed) -> Link | None:

@@ -20,16 +20,23 @@ ROUNDING = 1.0 - 1e-9
 """Sums in another order differ in their last digits."""
 
 
-def least_step(job: Job, layout: Layout, within: Block) -> Seconds:
-    """Seconds below which one step cannot be: what an average stage computes and its tensor and expert traffic.
+def least_layers(job: Job, layout: Layout, within: Block) -> Seconds:
+    """Seconds below which one micro-batch cannot go through all layers of one rank.
 
-    (products + attention + memory-bound, forward, backward and again, + tensor and expert traffic + head) · m/p
-
-    Leaves out bubble, context and data traffic, launches, optimiser and stragglers.
+    products + attention + memory-bound, forward, backward and again, + tensor and expert traffic
     """
     computed, inside = within.computed, within.inside
     twice: Scalar = again_share(job, layout)
     layers = computed.forward.device * (1.0 + twice) + computed.backward.device
-    wires = (inside.tensor + inside.expert) * (2.0 + twice)
-    each = layers + wires + computed.head.device
+    return layers + (inside.tensor + inside.expert) * (2.0 + twice)
+
+
+def least_step(job: Job, layout: Layout, within: Block) -> Seconds:
+    """Seconds below which one step cannot be: what an average stage computes and its tensor and expert traffic.
+
+    (what the layers take + head) · m/p
+
+    Leaves out bubble, context and data traffic, launches, optimiser and stragglers.
+    """
+    each = least_layers(job, layout, within) + within.computed.head.device
     return each * (layout.accumulation / layout.pp) * ROUNDING

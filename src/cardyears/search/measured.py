@@ -28,8 +28,10 @@ KNOWN_HIGH, UNKNOWN_HIGH = 1.19, 1.38
 they were not. Source: measured-runs."""
 
 
-def pessimism(engine: str, layout: Layout) -> Scalar:
+def pessimism(engine: str, layout: Layout, *, mixed: bool = False) -> Scalar:
     """Factor on the time of layouts by which they are ranked: above 1 where nothing like them was measured.
+
+    `mixed` are layouts over two kinds of device, of which no run was measured.
 
         (1.38/1.19)^√n    for n ways in which a layout lies outside: independent errors add in quadrature
 
@@ -37,7 +39,7 @@ def pessimism(engine: str, layout: Layout) -> Scalar:
     >>> pessimism("megatron-core", Layout(tp=8)), round(pessimism("megatron-core", Layout(tp=64)), 3)
     (1.0, 1.16)
     """
-    ways: Any = 0.0 if layout.schedule in SCHEDULES else 1.0
+    ways: Any = (layout.schedule not in SCHEDULES) + 1.0 * mixed
     for name, most in LARGEST.items():
         ways = ways + (getattr(layout, name) > most) * 1.0
     if engine not in SHARDED_PIPELINES:

@@ -6,13 +6,15 @@ ledger alone are more than the whole ledger of what is already found.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
 from cardyears.case import Job
-from cardyears.estimate.estimate import Estimate, estimate
+from cardyears.estimate.estimate import Estimate, estimate, paged
+from cardyears.estimate.held import Place
 from cardyears.estimate.memory import Kept, kept, memory, peak_bytes
 from cardyears.estimate.step import Block, Setting, block, setting, step
 from cardyears.layout.layout import Layout
@@ -66,23 +68,24 @@ def search(
     prune: bool = True,
     aim: Aim = "time",
     with_frontier: bool = False,
+    within_s: float = math.inf,
     chunk: int = CHUNK,
 ) -> Found:
     """The best layouts whose peak keeps the first limit that any layout keeps.
 
     `limits` are bytes, from cautious to bold. Layouts are ranked by the pessimistic end of their time for each
-    sequence, as far as nothing like them was measured (`measured`); ties go to the simpler one.
+    sequence, as far as nothing like them was measured (`measured`); ties go to the simpler one. Where memory is the
+    aim, only those count that take no more than `within_s` for each sequence.
     """
     bench = Bench(job, blocks(room, ground))
     limits = [float(limit) for limit in limits]
-    race = _Race(limits, top, aim, with_frontier=with_frontier)
+    race = _Race(limits, top, aim, with_frontier=with_frontier, within_s=within_s)
     for part in parts(room, ground, bench.blocks):
         race.legal += part.size
         for some in bench.sorted(part).chunks(chunk):
             race.run(bench, some, prune=prune)
-    level = next((index for index, found in enumerate(race.best) if found), len(limits) - 1)
-    ranked = sorted(race.best[level].values(), key=lambda entry: entry[:2])[:top]
-    found = tuple(estimate(job, entry.layout, bench.there(entry.layout)) for entry in ranked)
+    level = next((index for index, podium in enumerate(race.best) if podium.found), len(limits) - 1)
+    found = tuple(estimate(job, entry.layout, bench.there(entry.layout)) for entry in race.best[level].ranked())
     small = race.smallest
     least = None if found or small is None else estimate(job, small[1], bench.there(small[1]))
     points = race.frontier.points() if race.frontier else ()
@@ -107,37 +110,42 @@ class Bench:
             self._settings[layout.precision] = setting(self.job, layout.precision)
         return self._settings[layout.precision]
 
-    def peaks(self, part: Part) -> NDArray[np.float64]:
-        """Bytes on the fullest rank of each layout of a grid."""
+    def peaks(self, part: Part, at: Sequence[Place] = ()) -> NDArray[np.float64]:
+        """Bytes on the fullest rank of each layout of a grid, or on the fullest of some ranks."""
         import numpy as np
 
         job, layouts = self.job, part.layouts
         if job.training.trained.paged:
-            found: Bytes = _paged(job, self.held(part))[0]
+            held = self.held(part, at)
+            found: Bytes = held.total - paged(job, held)
         else:
             saved = spread(self._saved(layouts), part.block_of)
             found = peak_bytes(
-                job.architecture, job.training, layouts, job.seq_len, habits=job.engine.memory, block=saved
-            )
+                job.architecture, job.training, layouts, job.seq_len, habits=job.engine.memory, block=saved,
+                at=at,
+            )  # fmt: skip
         return np.broadcast_to(np.asarray(found), part.legal.shape)
 
-    def held(self, part: Part) -> Ledger:
-        """The memory ledger of each layout of a grid."""
-        job = self.job
-        return memory(job.architecture, job.training, part.layouts, job.seq_len, habits=job.engine.memory)
+    def held(self, part: Part, at: Sequence[Place] = ()) -> Ledger:
+        """The memory ledger of each layout of a grid, or of the fullest of some ranks."""
+        job, habits = self.job, self.job.engine.memory
+        return memory(job.architecture, job.training, part.layouts, job.seq_len, habits=habits, at=at)
+
+    def paged_out(self, part: Part, at: Sequence[Place] = ()) -> Bytes:
+        """Bytes of optimiser state that travel to the host and back in each step."""
+        return paged(self.job, self.held(part, at)) if self.job.training.trained.paged else 0.0
 
     def times(self, part: Part) -> Ledger:
         """The time ledger of each layout of a grid."""
         job, layouts = self.job, part.layouts
-        out = _paged(job, self.held(part))[1] if job.training.trained.paged else 0.0
-        return step(job, layouts, self.there(layouts), paged_out=out, within=self._within(part))
+        return step(job, layouts, self.there(layouts), paged_out=self.paged_out(part), within=self.within(part))
 
     def least(self, part: Part) -> NDArray[np.float64]:
         """Seconds for each sequence below which no layout of a row can be."""
         import numpy as np
 
         layouts = part.layouts
-        bound = least_step(self.job, layouts, self._within(part)) / layouts.global_batch
+        bound = least_step(self.job, layouts, self.within(part)) / layouts.global_batch
         return np.broadcast_to(np.asarray(bound), (len(part.block_of), 1, 1))[:, 0, 0]
 
     def sorted(self, part: Part) -> Part:
@@ -146,7 +154,8 @@ class Bench:
 
         return part.rows(np.argsort(self.least(part), kind="stable"))
 
-    def _within(self, part: Part) -> Block:
+    def within(self, part: Part) -> Block:
+        """What each layout of a grid shares with the others of its block."""
         within: Block = spread(self._block(part.layouts), part.block_of)
         return within
 
@@ -179,31 +188,67 @@ class Bench:
 _NUMBERS = ("tp", "pp", "virtual_stages", "dp", "cp", "ep", "etp", "zero", "shard_group", "micro_batch", "accumulation")
 
 
-def _paged(job: Job, held: Ledger) -> tuple[Any, Any]:
-    """Peak, and bytes of optimiser state that travel to the host, as `estimate` has them."""
-    import numpy as np
-
-    total = held.total
-    out = np.minimum(np.maximum(total - job.usable_bytes, 0.0), held.get("optimizer", 0.0))
-    return total - out, out
-
-
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
     """One of the best layouts so far."""
 
     value: float
     complexity: float
     layout: Layout
+    besides: Any = None
+    """What a layout over two kinds of device has besides."""
+
+
+class Podium:
+    """The best so far: as many as are asked for, one for each set of degrees."""
+
+    def __init__(self, top: int) -> None:
+        self.top = top
+        self.found: dict[tuple[Any, ...], Entry] = {}
+
+    def ranked(self) -> list[Entry]:
+        """The best first; ties go to the simpler one."""
+        return sorted(self.found.values(), key=lambda entry: entry[:2])[: self.top]
+
+    def worst(self) -> float:
+        """The value of the last of the best; infinite while there are too few."""
+        if len(self.found) < self.top:
+            return float("inf")
+        return sorted(entry.value for entry in self.found.values())[self.top - 1]
+
+    def take(self, values: NDArray[np.float64], one: Callable[[int], tuple[Layout, Any]]) -> None:
+        """Merge the best of a grid: rows by whatever else, infinite where a layout does not count."""
+        import numpy as np
+
+        flat = values.reshape(len(values), -1)
+        best, worst = flat.min(axis=1), self.worst()
+        within = np.flatnonzero((best <= worst) & (best < np.inf))
+        within = within[np.argsort(best[within], kind="stable")]
+        seen: set[tuple[Any, ...]] = set()
+        for row in within.tolist():
+            layout, besides = one(row * flat.shape[1] + int(flat[row].argmin()))
+            key = (layout.tp, layout.pp, layout.cp, layout.ep, layout.etp)
+            entry = Entry(float(best[row]), float(complexity(layout)), layout, besides)
+            if len(seen) > self.top and key not in seen and entry.value > self.worst():
+                break
+            seen.add(key)
+            if key not in self.found or entry[:2] < self.found[key][:2]:
+                self.found[key] = entry
+        self._trim()
+
+    def _trim(self) -> None:
+        """Only what is no worse than the last of the best stays; of equals all."""
+        worst = self.worst()
+        self.found = {key: one for key, one in self.found.items() if one.value <= worst}
 
 
 class _Race:
     """The best so far, and the counts."""
 
-    def __init__(self, limits: Sequence[float], top: int, aim: Aim, *, with_frontier: bool) -> None:
-        self.limits, self.top, self.aim = limits, top, aim
+    def __init__(self, limits: Sequence[float], top: int, aim: Aim, *, with_frontier: bool, within_s: float) -> None:
+        self.limits, self.aim, self.within_s = limits, aim, within_s
         self.likely = limits[len(limits) // 2]
         self.frontier = Frontier(self.likely) if with_frontier else None
-        self.best: list[dict[tuple[Any, ...], _Entry]] = [{} for _ in limits]
+        self.best = [Podium(top) for _ in limits]
         self.smallest: tuple[float, Layout] | None = None
         self.legal = self.searched = self.fitting = 0
 
@@ -228,10 +273,13 @@ class _Race:
         seconds = np.broadcast_to(np.asarray(bench.times(some).total), held.shape) / some.layouts.global_batch
         if self.frontier is not None:
             self.frontier.add(some, held, seconds, fits)
-        values = held if self.aim == "memory" else seconds * pessimism(bench.job.engine.key, some.layouts)
+        if self.aim == "memory":
+            values = np.where(seconds <= self.within_s, held, np.inf)
+        else:
+            values = seconds * pessimism(bench.job.engine.key, some.layouts)
         for level, limit in enumerate(self.limits):
-            self._keep(level, some, np.where(held <= limit, values, np.inf))
-            if self.best[level]:
+            self.best[level].take(np.where(held <= limit, values, np.inf), lambda cell: (some.one(cell), None))
+            if self.best[level].found:
                 break
 
     def _unbounded(self, bench: Bench, some: Part, held: Any, smallest: Any) -> tuple[Part, Any]:
@@ -239,7 +287,7 @@ class _Race:
         import numpy as np
 
         may = smallest <= self.limits[-1]
-        worst = self._worst(0)
+        worst = self.best[0].worst()
         if self.aim == "memory":
             may &= smallest <= worst
         elif worst < np.inf and may.any():
@@ -249,38 +297,6 @@ class _Race:
                 slow &= bound > self.frontier.fastest(smallest)
             may &= ~slow
         return (some, held) if may.all() else (some.rows(may), held[may])
-
-    def _worst(self, level: int) -> float:
-        """The value of the last of the best; infinite while there are too few."""
-        found = self.best[level]
-        if len(found) < self.top:
-            return float("inf")
-        return sorted(entry.value for entry in found.values())[self.top - 1]
-
-    def _keep(self, level: int, some: Part, values: NDArray[np.float64]) -> None:
-        """Merge the best of a grid into the best so far: one for each set of degrees."""
-        import numpy as np
-
-        best, each = values.min(axis=(1, 2)), values[0].size
-        worst = self._worst(level)
-        within = np.flatnonzero((best <= worst) & (best < np.inf))
-        within = within[np.argsort(best[within], kind="stable")]
-        seen: set[tuple[Any, ...]] = set()
-        for row in within.tolist():
-            layout = some.one(row * each + int(values[row].argmin()))
-            key = (layout.tp, layout.pp, layout.cp, layout.ep, layout.etp)
-            entry = _Entry(float(best[row]), float(complexity(layout)), layout)
-            if len(seen) > self.top and key not in seen and entry.value > self._worst(level):
-                break
-            seen.add(key)
-            if key not in self.best[level] or entry[:2] < self.best[level][key][:2]:
-                self.best[level][key] = entry
-        self._trim(level)
-
-    def _trim(self, level: int) -> None:
-        """Only what is no worse than the last of the best stays; of equals all."""
-        worst = self._worst(level)
-        self.best[level] = {key: one for key, one in self.best[level].items() if one.value <= worst}
 
 
 def complexity(layout: Layout) -> Any:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from cardyears.case import Precision
 from cardyears.layout.layout import ZERO_OPTIMIZER, ZERO_WEIGHTS, Layout, Schedule
 from cardyears.layout.legal import legal
 from cardyears.layout.rules import END_CHUNKS
@@ -53,8 +54,10 @@ OPENED: dict[str, tuple[str, tuple[Any, ...]]] = {
     "dualpipe": ("schedule", (*WORDS["schedule"], "dualpipe")),
     "recompute": ("recompute", ("none", "selective", "selective-norms", "selective-products", "full")),
     "recompute_every": ("recompute_every", (1, 2, 3, 4)),
+    "precision": ("precision", ()),
 }
-"""Switches that a search leaves as the engine has them unless they are opened: their field and its values."""
+"""Switches that a search leaves as the engine has them unless they are opened: their field and its values. Precisions
+are those of the device."""
 ROWS = ("tp", "pp", "cp", "dp", "ep", "etp", "micro_batch", "accumulation")
 BLOCK = ("tp", "cp", "ep", "etp", "micro_batch")
 """What makes a block: nothing inside the layers depends on another number."""
@@ -95,7 +98,14 @@ def divisors(number: int) -> tuple[int, ...]:
 
 
 def space(
-    ground: Site, axes: Sequence[str], usual: Layout, *, domain: int, opened: Sequence[str] = (), brief: bool = False
+    ground: Site,
+    axes: Sequence[str],
+    usual: Layout,
+    *,
+    domain: int,
+    opened: Sequence[str] = (),
+    brief: bool = False,
+    precisions: Sequence[Precision] = (),
 ) -> Space:
     """The space of one model on one cluster for an engine that has these axes.
 
@@ -118,12 +128,14 @@ def space(
         shard_nodes=NODES_OF_A_COPY if devices > domain and not brief else (),
         micro_batch=tuple(2**power for power in range(LARGEST_MICRO_BATCH.bit_length())),
         virtual_stages=tuple(range(2, MOST_CHUNKS + 1)),
-        words=words(usual, opened, pipeline=pipeline),
+        words=words(usual, opened, pipeline=pipeline, precisions=precisions),
         domain=domain,
     )
 
 
-def words(usual: Layout, opened: Sequence[str] = (), *, pipeline: bool = True) -> tuple[Layout, ...]:
+def words(
+    usual: Layout, opened: Sequence[str] = (), *, pipeline: bool = True, precisions: Sequence[Precision] = ()
+) -> tuple[Layout, ...]:
     """Every combination of words; switches that are not opened stay as they usually are.
 
     >>> len(words(Layout())), len(words(Layout(), ["chunked_loss", "offload"])), len(words(Layout(), pipeline=False))
@@ -131,7 +143,7 @@ def words(usual: Layout, opened: Sequence[str] = (), *, pipeline: bool = True) -
     """
     values = dict(WORDS)
     for name in opened:
-        field, options = OPENED[name]
+        field, options = OPENED[name] if name != "precision" else (name, tuple(precisions))
         values[field] = tuple(dict.fromkeys((getattr(usual, field), *options))) if field != "compiled" else options
     if not pipeline:
         values["schedule"] = ("1f1b",)

@@ -72,22 +72,47 @@ class Estimated(msgspec.Struct, frozen=True):
     """Filled in by `advised`, where somebody reads it."""
 
 
-def estimate_layout(question: Question, catalogue: Catalogue) -> Estimated:
+def estimate_layout(question: Question, catalogue: Catalogue, *, engine: Engine | None = None) -> Estimated:
     """The estimate of the layout that was said; of the first one that fits where none was.
 
-    Raises `BadInput` where the layout cannot be.
+    `engine` stands in where none is named. Raises `BadInput` where the layout cannot be.
     """
     assumed = Assumed(question.assume)
     found = model(question.model, catalogue, assumed, Build(**question.build))
     if question.hardware is None:
         raise BadInput(Text("No hardware was named."), Text('Name it, such as --on "RTX 4070 Ti" or --on "8x H100".'))
     machine = cluster(question.hardware, catalogue, assumed)
+    ready = prepared(question, found, catalogue, assumed, machine, engine)
+    layout = _layout(question, ready.found, ready.task, assumed)
+    assumed.refuse_idle()
+    return estimated(question, ready, layout, assumed, catalogue)
+
+
+class Prepared(NamedTuple):
+    """One training step without a layout."""
+
+    found: Model
+    task: Job
+    usable: float
+    """Share of a device's memory that one process may take."""
+
+
+def prepared(
+    question: Question,
+    found: Model,
+    catalogue: Catalogue,
+    assumed: Assumed,
+    machine: Cluster,
+    engine: Engine | None = None,
+) -> Prepared:
+    """The step that is asked about, on a machine, by the engine that was named, this one, or the usual one."""
     if found.architecture is None:
         raise BadInput(
             Text("No published reading of {model} has a shape.", model=found.name),
             Text("Name a model whose shape is known: cardyears models lists them."),
         )
-    engine = find_engine(question.engine, question.method, machine, catalogue, assumed)
+    if engine is None or question.engine is not None:
+        engine = find_engine(question.engine, question.method, machine, catalogue, assumed)
     training = _training(question, engine, assumed)
     seq_len = sequence_length(question, found, assumed)
     usable = assumed.take(usable_assumption(machine.device, assumed))
@@ -95,14 +120,7 @@ def estimate_layout(question: Question, catalogue: Catalogue) -> Estimated:
         found.architecture, training, seq_len, machine, engine, catalogue, assumed, usable_share=usable,
         named=question.engine is not None,
     )  # fmt: skip
-    layout = _layout(question, found, task, assumed)
-    if training.quantised and layout.precision in LOW_PRECISION:
-        raise Contradiction(
-            Text("QLoRA unpacks its base to 16 bit, and the products are said to run in {one}.", one=layout.precision),
-            Text("Leave the precision out, or take --method lora."),
-        )
-    assumed.refuse_idle()
-    return _estimated(question, found, task, layout, usable, assumed, _usual_mfu(task.cluster, catalogue))
+    return Prepared(found, task, usable)
 
 
 def advised(found: Estimated) -> Estimated:
@@ -277,17 +295,23 @@ def engine_remarks(task: Job, layout: Layout) -> tuple[Text, ...]:
     )
 
 
-def _estimated(
+def estimated(
     question: Question,
-    found: Model,
-    task: Job,
+    ready: Prepared,
     layout: Layout,
-    usable: float,
     assumed: Assumed,
-    usual_mfu: Interval | None,
+    catalogue: Catalogue,
+    result: Estimate | None = None,
 ) -> Estimated:
+    """A layout's estimate with its intervals and findings; `result` where it is made already."""
+    found, task, usable = ready
     there = setting(task, layout.precision)
-    result = estimate(task, layout, there)
+    if task.training.quantised and layout.precision in LOW_PRECISION:
+        raise Contradiction(
+            Text("QLoRA unpacks its base to 16 bit, and the products are said to run in {one}.", one=layout.precision),
+            Text("Leave the precision out, or take --method lora."),
+        )
+    result = result or estimate(task, layout, there)
     rested = _rested(task, result, named=question.engine is not None)
     # No run uses more of a device than all of it: that bounds how much faster than estimated it can be.
     fastest = max(rested.spread.low, min(1.0, float(result.hfu)))
@@ -314,6 +338,6 @@ def _estimated(
         chosen=question.layout is None,
         assumptions=assumed.used,
         peak_rate=float(there.rates.peak),
-        usual_mfu=usual_mfu,
+        usual_mfu=_usual_mfu(task.cluster, catalogue),
         remarks=(*remarks(layout, _ground(task, question)), *engine_remarks(task, layout), *_reading_remarks(found)),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -18,10 +18,11 @@ from cardyears.search.space import Space
 if TYPE_CHECKING:
     from cardyears.verbs.plan import Planned
 
-DATA_PARALLEL, SHARDED, OVER_NODES = (
+DATA_PARALLEL, SHARDED, OVER_NODES, SIXTEEN_BIT = (
     N_("plain data parallel"),
     N_("ZeRO-3 (FSDP) alone"),
     N_("tensor parallelism over two nodes"),
+    N_("products in 16 bit"),
 )
 TWICE = 2.0
 """From here on "times as long" reads better than a percentage."""
@@ -41,8 +42,11 @@ class Obvious(NamedTuple):
 
 
 def obvious(made: Planned) -> Iterator[Obvious]:
-    """What became of each; none on one device."""
+    """What became of each; on one device only of the usual precision, where others were opened."""
     count, node = made.devices, made.best.job.cluster.per_node
+    if "precision" in made.opened:
+        words = tuple(one for one in made.room.words if one.precision == made.usual.precision)
+        yield _judged(made, SIXTEEN_BIT, {"words": words}, PartialLayout(dp=count))
     if count == 1:
         return
     plain = {**_ALONE, "shard_nodes": ()}
@@ -53,7 +57,7 @@ def obvious(made: Planned) -> Iterator[Obvious]:
         yield _judged(made, OVER_NODES, {"tp": (2 * node,)}, wide)
 
 
-def _judged(made: Planned, name: str, fixed: Mapping[str, tuple[int, ...]], typical: PartialLayout) -> Obvious:
+def _judged(made: Planned, name: str, fixed: Mapping[str, tuple[Any, ...]], typical: PartialLayout) -> Obvious:
     """The best of one kind: all of its layouts are looked at."""
     job = made.best.job
     room: Space = msgspec.structs.replace(made.room, **fixed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, get_args
@@ -13,12 +14,14 @@ from cardyears.answer.verdict import Verdict
 from cardyears.base.errors import Contradiction, MissingFigure, UnreadableValue, listed
 from cardyears.base.text import Text
 from cardyears.base.units import HOUR
-from cardyears.case import Job, Workload
+from cardyears.case import Job, Precision, Workload
 from cardyears.catalogue.load import Catalogue
 from cardyears.estimate.estimate import Estimate
 from cardyears.layout.layout import Layout
 from cardyears.layout.partial import PartialLayout
 from cardyears.layout.site import Site, site
+from cardyears.machine.engine import Engine
+from cardyears.machine.rates import LOW_PRECISION
 from cardyears.question.question import Question
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.devices import cluster, owned
@@ -115,6 +118,13 @@ class Planned(msgspec.Struct, frozen=True):
         return None if self.device_hours is None else self.device_hours * HOUR / self.devices
 
     @property
+    def in_time(self) -> bool | None:
+        """Whether the training is done in the time that was named; None where none was."""
+        if self.question.duration_s is None or self.training_s is None:
+            return None
+        return self.training_s <= self.question.duration_s
+
+    @property
     def cost_usd(self) -> float | None:
         """Rent of the whole training."""
         if self.device_hours is None or self.usd_per_hour is None:
@@ -157,12 +167,12 @@ def read_wish(objective: str, global_batch: int | None, top: int, opened: Sequen
 
 
 def plan(question: Question, catalogue: Catalogue, wish: Wish) -> Planned:
-    """The best layout for the objective.
+    """The best layout for the objective, on one kind of device.
 
     Raises `BadInput` where no layout is legal, or a figure is missing that the objective needs.
     """
     if wish.objective in ("time", "memory") or question.hardware is None or question.hardware.count == 1:
-        return _on(question, catalogue, wish)
+        return plan_on(question, catalogue, wish)
     if wish.objective == "cost":
         return _cheapest(question, catalogue, wish)
     return _fewest(question, catalogue, wish)
@@ -214,7 +224,7 @@ def _smaller(question: Question, catalogue: Catalogue, wish: Wish) -> Iterator[P
         fewer = msgspec.structs.replace(question.hardware, count=count)
         tried.append(count)
         try:
-            made = _on(msgspec.structs.replace(question, hardware=fewer), catalogue, wish)
+            made = plan_on(msgspec.structs.replace(question, hardware=fewer), catalogue, wish)
         except Contradiction:
             if count == whole.count:
                 raise
@@ -232,11 +242,11 @@ class _Setting(NamedTuple):
     limits: tuple[float, ...]
 
 
-def _on(question: Question, catalogue: Catalogue, wish: Wish) -> Planned:
-    """The best layout on all devices that were named."""
+def plan_on(question: Question, catalogue: Catalogue, wish: Wish, *, engine: Engine | None = None) -> Planned:
+    """The best layout on all devices that were named, by this engine where none is."""
     step_only = {key: value for key, value in question.assume.items() if key not in OF_THE_TRAINING}
     plain = msgspec.structs.replace(question, layout=None, assume=step_only)
-    first = estimate_layout(plain, catalogue)
+    first = estimate_layout(plain, catalogue, engine=engine)
     job, count = first.job, first.job.cluster.count
     assumed = Assumed(question.assume)
     shape = model(question.model, catalogue, assumed, Build(**question.build))
@@ -260,21 +270,23 @@ def _on(question: Question, catalogue: Catalogue, wish: Wish) -> Planned:
     chosen = found.best[0] if found.best else found.smallest
     if chosen is None:
         raise _nothing_legal(there, wish)
-    best = estimate_layout(_laid(plain, chosen.layout), catalogue)
-    hourly = _usd_per_hour(job, catalogue, assumed)
+    best = estimate_layout(_laid(plain, chosen.layout), catalogue, engine=engine)
+    hourly = usd_per_hour(job, catalogue, assumed)
     hours = None
     if work.tokens:
         hours = work.tokens / float(chosen.tokens_per_s_per_device) / HOUR
     return Planned(
         question=question, objective=wish.objective, best=best, fits=bool(found.best),
-        runners_up=tuple(_runner_up(one, chosen, job, wish) for one in found.best[1:]),
+        runners_up=tuple(
+            runner_up(one, chosen, job, by_memory=wish.objective == "memory") for one in found.best[1:]
+        ),
         found=found, room=room, ground=ground, usual=usual, opened=opened, needed=needed, batch=batch,
         batch_said=wish.global_batch is not None, batch_near=near, tokens=work.tokens, device_hours=hours,
         usd_per_hour=hourly, unlike=tuple(unlike(job.engine, chosen.layout)), search_s=elapsed, tried=(count,),
     )  # fmt: skip
 
 
-def _usd_per_hour(job: Job, catalogue: Catalogue, assumed: Assumed) -> float | None:
+def usd_per_hour(job: Job, catalogue: Catalogue, assumed: Assumed) -> float | None:
     """Rent of one device: as stated, else the median price; none for a device that is mostly owned."""
     if assumed.stated("rent"):
         return float(assumed.take("rent"))
@@ -285,26 +297,60 @@ def _usd_per_hour(job: Job, catalogue: Catalogue, assumed: Assumed) -> float | N
 def _searched(there: _Setting, question: Question, wish: Wish) -> tuple[Found, Space, tuple[str, ...], tuple[str, ...]]:
     """The search; where nothing fits, once more with what saves memory opened."""
     aim: Aim = "memory" if wish.objective == "memory" else "time"
+    within = _seconds_allowed(there, question) if aim == "memory" else math.inf
     alone = ONLY_IF_NEEDED if there.job.cluster.count == 1 else ()
     opened, needed = tuple(dict.fromkeys((*wish.opened, *alone))), tuple[str, ...]()
-    if not _host_holds(there.job) and "offload" not in wish.opened:
+    if not host_holds(there.job) and "offload" not in wish.opened:
         opened = tuple(name for name in opened if name != "offload")
     switches = [name for name in ONLY_IF_NEEDED if name not in opened]
-    if not _host_holds(there.job) and "offload" in switches:
+    if not host_holds(there.job) and "offload" in switches:
         switches.remove("offload")
     while True:
-        room = space(there.ground, there.job.engine.axes, there.usual, domain=there.job.cluster.domain, opened=opened)
+        room = space(
+            there.ground, there.job.engine.axes, there.usual, domain=there.job.cluster.domain, opened=opened,
+            precisions=common_precisions(there.job) if "precision" in opened else (),
+        )  # fmt: skip
         if question.micro_batch is not None:
             room = msgspec.structs.replace(room, micro_batch=(question.micro_batch,))
         found = search(
-            there.job, room, there.ground, there.limits, top=wish.top, prune=wish.prune, aim=aim, with_frontier=True
-        )
+            there.job, room, there.ground, there.limits, top=wish.top, prune=wish.prune, aim=aim, with_frontier=True,
+            within_s=within,
+        )  # fmt: skip
+        if not found.best and within < math.inf:
+            within, aim = math.inf, "time"  # no layout is that fast: the fastest says how far it is
+            continue
         if found.best or not found.legal or not switches:
             return found, room, opened, needed
         opened, needed = (*opened, switches[0]), (*needed, switches.pop(0))
 
 
-def _host_holds(job: Job) -> bool:
+def _seconds_allowed(there: _Setting, question: Question) -> float:
+    """Seconds for each sequence in which the whole training is done in the time that was named."""
+    if question.duration_s is None or not there.work.tokens:
+        return math.inf
+    return question.duration_s * there.job.seq_len * there.job.useful_tokens / there.work.tokens
+
+
+def common_precisions(*jobs: Job) -> tuple[Precision, ...]:
+    """Types below 16 bit that all these devices train in; `Contradiction` where there are none to open."""
+    low = tuple(one for one in LOW_PRECISION if all(one in job.silicon.gain for job in jobs))
+    if any(job.training.quantised for job in jobs):
+        raise Contradiction(
+            Text("QLoRA unpacks its base to 16 bit, and --open precision looks at types below."),
+            Text("Leave --open precision out."),
+        )
+    if not low:
+        raise Contradiction(
+            Text(
+                "--open precision looks at types below 16 bit, and {device} trains in none of them here.",
+                device=jobs[0].cluster.device.name,
+            ),
+            Text("Leave --open precision out."),
+        )
+    return low
+
+
+def host_holds(job: Job) -> bool:
     """Whether the hosts have room for the optimiser's state."""
     if job.training.adapters:
         return False
@@ -333,10 +379,10 @@ def _laid(question: Question, layout: Layout) -> Question:
     return msgspec.structs.replace(question, layout=said, precision=None, micro_batch=None)
 
 
-def _runner_up(one: Estimate, best: Estimate, job: Job, wish: Wish) -> RunnerUp:
+def runner_up(one: Estimate, best: Estimate, job: Job, *, by_memory: bool = False) -> RunnerUp:
     """Where a layout lost: the line that is longer by most, for the batch of the best."""
     share = float(best.layout.global_batch) / float(one.layout.global_batch)
-    if wish.objective == "memory":
+    if by_memory:
         mine, others = one.memory, best.memory
         more = {name: float(mine.get(name, 0.0)) - float(others.get(name, 0.0)) for name in {**mine, **others}}
     else:

@@ -18,6 +18,7 @@ from cardyears.verbs.single import longest, optimised
 
 if TYPE_CHECKING:
     from cardyears.base.units import Scalar
+    from cardyears.verbs.ways import MixedPlanned
 
 BAR = 20
 LINES_SHOWN = 6
@@ -40,8 +41,8 @@ def plan(made: Planned, page: Page, *, explained: bool = False, titles: Titles =
     page.line(Text("{line}", line=f'--layout "{pasted}"'), indent=2)
     page.line(page.listed((page.say(part) for part in layout_words(made.best)), SEMICOLON), indent=2)
     _numbers(page, made)
-    _ledger(page, N_("Where the time of a step goes"), made.best.estimate.time, TIME)
-    _ledger(page, N_("Memory of the fullest device"), made.best.estimate.memory, LINES)
+    short_ledger(page, N_("Where the time of a step goes"), made.best.estimate.time, TIME)
+    short_ledger(page, N_("Memory of the fullest device"), made.best.estimate.memory, LINES)
     _runners_up(page, made)
     _obvious(page, made)
     _frontier(page, made)
@@ -68,10 +69,12 @@ def _numbers(page: Page, made: Planned) -> None:
         (N_("Step"), Text("{step:duration}", step=best.step_s)),
         ("MFU", Text("{mfu:percent}", mfu=best.mfu)),
         (N_("Memory"), Text("{need:bytes} of {have:bytes}", need=best.peak, have=best.available)),
-        (N_("Batch"), _batch(made)),
+        (N_("Batch"), batch(made)),
     ]
     if made.training_s is not None:
         rows.append((N_("Training"), _training(made)))
+    if made.in_time is not None:
+        rows.append((N_("In time"), in_time(made.training_s or 0.0, made.question.duration_s or 0.0)))
     page.rows(([page.say(name), page.say(text)] for name, text in rows), wrap=1)
     for one in made.unlike:
         page.line(Text("Not sure: {why}.", why=one), "yellow", indent=2)
@@ -88,7 +91,16 @@ def _numbers(page: Page, made: Planned) -> None:
         )  # fmt: skip
 
 
-def _batch(made: Planned) -> Text:
+def in_time(needed: float, allowed: float) -> Text:
+    """Whether a training is done in the time that was named."""
+    values: dict[str, Value] = {"needed": needed, "allowed": allowed}
+    if needed <= allowed:
+        return Text("yes: {needed:duration} of the {allowed:duration} that are allowed", **values)
+    return Text("no: {needed:duration}, and {allowed:duration} are allowed", **values)
+
+
+def batch(made: Planned | MixedPlanned) -> Text:
+    """Sequences of a step, and why so many."""
     values: dict[str, Value] = {"batch": made.batch, "near": made.batch_near}
     if made.batch_said:
         return Text("{batch:integer} sequences a step, as said", **values)
@@ -112,7 +124,7 @@ def _training(made: Planned) -> Text:
     )
 
 
-def _ledger(page: Page, title: str, ledger: Mapping[str, Scalar], names: Mapping[str, str]) -> None:
+def short_ledger(page: Page, title: str | Text, ledger: Mapping[str, Scalar], names: Mapping[str, str]) -> None:
     """The largest lines as shares with bars, and the others together."""
     lines = sorted(((name, float(value)) for name, value in ledger.items() if value), key=lambda line: -line[1])
     total = sum(value for _, value in lines)
@@ -134,8 +146,11 @@ def _runners_up(page: Page, made: Planned) -> None:
     if not made.runners_up:
         return
     page.heading(N_("What comes next, each the best of its own degrees, and where it loses"))
-    page.rows(([_said(page, one.estimate.layout, made), page.say(_lost(one, made))] for one in made.runners_up),
-              wrap=0)  # fmt: skip
+    by_memory = made.objective == "memory"
+    page.rows(
+        ([_said(page, one.estimate.layout, made), page.say(lost(one, by_memory=by_memory))] for one in made.runners_up),
+        wrap=0,
+    )
 
 
 def _said(page: Page, layout: Layout, made: Planned) -> str:
@@ -143,9 +158,10 @@ def _said(page: Page, layout: Layout, made: Planned) -> str:
     return page.say(Text("{layout}", layout=brief(layout, made.usual)))
 
 
-def _lost(one: RunnerUp, made: Planned) -> Text:
+def lost(one: RunnerUp, *, by_memory: bool = False) -> Text:
+    """By how much, and by which line, a layout lost."""
     values: dict[str, Value] = {"slower": one.slower - 1.0, "lost": one.lost}
-    if made.objective == "memory":
+    if by_memory:
         return Text("{lost:bytes} more: {line:word}", line=LINES[one.line], **values)
     if one.slower < 1.0:
         why = one.unlike[0] if one.unlike else Text("it may not fit")

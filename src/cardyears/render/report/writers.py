@@ -12,6 +12,7 @@ REPORTS = {
     "Answer": ("check", "check"),
     "Estimated": ("estimate", "estimate"),
     "Planned": ("plan", "plan"),
+    "MixedPlanned": ("mixed", "mixed"),
     "ParameterCount": ("counts", "params"),
     "FlopCount": ("counts", "flops"),
     "Audit": ("verdicts", "audit"),
