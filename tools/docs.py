@@ -37,6 +37,7 @@ from cardyears.resolve.resolve import MEMORY_SPREAD
 from cardyears.validate.compare import compared, errors
 from cardyears.validate.families import choice, families
 from cardyears.validate.read import problems
+from cardyears.validate.report import grouped, validation
 from cardyears.validate.runs import load_runs
 from cardyears.work.state import RECIPES
 
@@ -228,6 +229,49 @@ def steps() -> dict[str, Any]:
     return {"steps": every, "step_tables": found, "step_engines": engines, "steps_worst": worst}
 
 
+GROUPS = {
+    "scale": "By number of devices",
+    "kind": "By kind of training",
+    "gpu": "By accelerator",
+    "table": "By kind of measurement, as the sources' tables have it",
+    "source": "By source, those of eight rows or more",
+}
+"""Groups of runs with a table of their own on the page of accuracy, and its heading."""
+FEWEST = 8
+"""Rows of a source that has a line of its own."""
+ORDER = ("1", "2-8", "9-64", "65-512", "> 512")
+"""Classes of the number of devices, the smallest first."""
+
+
+def groups() -> dict[str, Any]:
+    """Scores of the runs that ship, all and by group, for the page of accuracy."""
+    found = validation(load_runs(), load(), "scale")
+    parts = {by: grouped(found, by) for by in GROUPS}
+    parts["scale"] = {name: parts["scale"][name] for name in ORDER}
+    parts["source"] = {name: part for name, part in parts["source"].items() if part.speed.n + part.memory.n >= FEWEST}
+    return {"validated": found, "groups": parts, "group_headings": GROUPS, "coefficients": coefficients}
+
+
+def coefficients() -> list[tuple[str, str, float, float]]:
+    """Each coefficient of an engine with what it means, its smallest and its largest value over engines."""
+    meaning = {one.name: one.doc for one in fields("machine/engine.py", "Engine")}
+    named = {"kernel_us": "kernel_s", "collective_us": "collective_s", "step_ms": "step_s"}
+    rows = load().engines.values()
+    return [
+        (key, meaning[named.get(key, key)], min(values), max(values))
+        for key in FITTED
+        if (values := [float(getattr(row, key)) for row in rows])
+    ]
+
+
+FITTED = (
+    *("product_factor", "attention_factor", "memory_bound_factor", "kernel_us", "collective_us", "step_ms"),
+    *("gradient_exposure", "tensor_exposure", "expert_exposure", "loss_passes", "chunked_loss_passes"),
+    "optimizer_passes",
+)
+"""Coefficients of an engine that are fitted on measured runs."""
+
+
 def environment() -> Environment:
     """What templates may use."""
     found = Environment(  # Markdown for people, not HTML from strangers: nothing to escape
@@ -243,6 +287,8 @@ def environment() -> Environment:
     found.globals |= {"families": families, "choice": choice}
     found.filters["signed"] = lambda value: f"{value:+.1%}".replace("%", " %").replace("-", "−")
     found.globals |= steps()
+    found.globals |= groups()
+    found.globals |= {"calibration_example": (DOCS / "examples" / "mine.toml").read_text(encoding="utf-8").strip()}
     found.globals |= {
         "assumption": assumption,
         "constant": constant,

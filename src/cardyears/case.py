@@ -14,6 +14,7 @@ import msgspec
 from cardyears.base.interval import Interval
 from cardyears.base.sourced import Kind
 from cardyears.base.text import Text
+from cardyears.machine.calibration import Calibration
 from cardyears.machine.cluster import Cluster
 from cardyears.machine.engine import Engine
 from cardyears.machine.host import Host
@@ -163,6 +164,8 @@ class Job(msgspec.Struct, frozen=True):
     """Memory of a device that one process may take: what a paged optimiser tries to stay within."""
     expert_load: float = 1.0
     """Tokens of the busiest expert-parallel rank over the mean: 1 where balance is forced."""
+    calibration: Calibration | None = None
+    """Whose factors are in the engine's coefficients, and what they leave open."""
 
     @property
     def attended_length(self) -> float:
@@ -201,6 +204,8 @@ class Case(msgspec.Struct, frozen=True):
     engines: Mapping[Method, Engine] = {}
     host: Host | None = None
     precision: Precision = "bf16"
+    calibration: Calibration | None = None
+    """Whose factors are in the engines' coefficients, and what they leave open."""
 
     def job(self) -> Job | None:
         """One training step of this case; None where the model has no shape or the device lacks a figure."""
@@ -219,4 +224,5 @@ class Case(msgspec.Struct, frozen=True):
             engine=engine,
             host=self.host,
             usable_bytes=device.memory.value * self.usable_share,
+            calibration=self.calibration,
         )

@@ -39,4 +39,5 @@ def job(
         document=assumed.take("document_tokens") if assumed.stated("document_tokens") else None,
         useful_tokens=assumed.take("useful_tokens") if assumed.stated("useful_tokens") else 1.0,
         expert_load=assumed.take("expert_load") if experts else 1.0,
+        calibration=catalogue.calibration,
     )

@@ -13,11 +13,13 @@ from cardyears.base.units import DAY
 from cardyears.case import Case, Claim, Landmark, Method, Rate, Terms, Workload
 from cardyears.catalogue.load import Catalogue
 from cardyears.laws.batch import FINETUNE_SEQUENCES, best_batch
+from cardyears.machine.calibration import memory_spread
 from cardyears.machine.cluster import Cluster
 from cardyears.machine.device import Device
 from cardyears.machine.efficiency import FP8_GAIN
 from cardyears.machine.engine import Engine
 from cardyears.question.question import Question
+from cardyears.resolve.calibration import noted
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.devices import cluster, device, owned
 from cardyears.resolve.engines import engine, find_engine, usual_engine
@@ -57,6 +59,7 @@ def resolve(question: Question, catalogue: Catalogue, *, strict: bool = False) -
     if several and work.architecture is not None and work.global_batch is None:
         work = msgspec.structs.replace(work, global_batch=usual_batch(work, assumed))
     usable = "usable_unified_memory" if machine.device.unified_memory else "usable_memory"
+    noted(catalogue, assumed)
     case = Case(
         method=question.method,
         workload=work,
@@ -68,12 +71,13 @@ def resolve(question: Question, catalogue: Catalogue, *, strict: bool = False) -
         finetune_tokens=assumed.peek("finetune_tokens"),
         finetune_seq_len=assumed.peek("finetune_seq_len"),
         tokens_per_parameter=assumed.peek("tokens_per_parameter"),
-        memory_spread=MEMORY_SPREAD,
+        memory_spread={method: memory_spread(catalogue.calibration, usual) for method, usual in MEMORY_SPREAD.items()},
         usable_share=assumed.take(usable),
         candidates=candidates(catalogue),
         landmarks=landmarks(catalogue),
         claims=claims(found, catalogue),
         assumptions=assumed.used,
+        calibration=catalogue.calibration,
         stated_seconds=question.duration_s is not None,
         micro_batch=question.micro_batch,
         silicon=silicon(machine.device, catalogue) if several else None,

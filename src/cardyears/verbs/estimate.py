@@ -21,10 +21,12 @@ from cardyears.layout.legal import complete
 from cardyears.layout.partial import PartialLayout
 from cardyears.layout.remarks import remarks
 from cardyears.layout.site import Site, site
+from cardyears.machine.calibration import memory_spread, step_spread
 from cardyears.machine.cluster import Cluster
 from cardyears.machine.engine import Engine
 from cardyears.machine.rates import LOW_PRECISION
 from cardyears.question.question import Question
+from cardyears.resolve.calibration import noted
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.devices import cluster
 from cardyears.resolve.engines import find_engine
@@ -94,6 +96,7 @@ def estimate_layout(question: Question, catalogue: Catalogue) -> Estimated:
     task = job(
         found.architecture, training, seq_len, machine, engine, catalogue, assumed, usable_share=usable,
     )  # fmt: skip
+    noted(catalogue, assumed)
     layout = _layout(question, found, task, assumed)
     if training.quantised and layout.precision in LOW_PRECISION:
         raise Contradiction(
@@ -177,7 +180,7 @@ def _searched(task: Job, question: Question, said: PartialLayout, usual: Layout,
     room = space(ground, task.engine.axes, usual, domain=task.cluster.domain, brief=True)
     if said.micro_batch is not None:
         room = msgspec.structs.replace(room, micro_batch=(said.micro_batch,))
-    spread = MEMORY_SPREAD[question.method]
+    spread = memory_spread(task.calibration, MEMORY_SPREAD[question.method])
     found = search(task, room, ground, [task.usable_bytes / factor for factor in (spread.high, spread.mid, spread.low)])
     best = found.best[0] if found.best else found.smallest if task.engine.axes else None
     return None if best is None else best.layout
@@ -254,7 +257,8 @@ def _rested(task: Job, found: Estimate, *, named: bool) -> _Rested:
     if task.engine.kind != "measured":
         assumed += host
     known = named and task.engine.kind == "measured" and task.silicon.kind == "measured"
-    return _Rested(assumed / total, KNOWN_SPREAD if known else STEP_SPREAD)
+    usual = KNOWN_SPREAD if known else STEP_SPREAD
+    return _Rested(assumed / total, step_spread(task.calibration, usual))
 
 
 def _reading_remarks(found: Model) -> tuple[Text, ...]:
@@ -292,7 +296,7 @@ def _estimated(
     fastest = max(rested.spread.low, min(1.0, float(result.hfu)))
     slower = Interval(fastest, 1.0, rested.spread.high)
     faster = slower.inverse()
-    peak = MEMORY_SPREAD[question.method] * float(result.peak_bytes)
+    peak = memory_spread(task.calibration, MEMORY_SPREAD[question.method]) * float(result.peak_bytes)
     available = task.cluster.device.memory.value * usable
     why = Text("{need:bytes} needed, {have:bytes} there", need=peak, have=available)
     return Estimated(

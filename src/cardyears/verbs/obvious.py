@@ -12,6 +12,7 @@ from cardyears.base.text import N_, Text
 from cardyears.estimate.estimate import Estimate
 from cardyears.layout.legal import complete
 from cardyears.layout.partial import PartialLayout
+from cardyears.machine.calibration import memory_spread
 from cardyears.resolve.resolve import MEMORY_SPREAD
 from cardyears.search.search import search
 from cardyears.search.space import Space
@@ -58,7 +59,7 @@ def _judged(made: Planned, name: str, fixed: Mapping[str, tuple[int, ...]], typi
     """The best of one kind: all of its layouts are looked at."""
     job = made.best.job
     room: Space = msgspec.structs.replace(made.room, **fixed)
-    spread = MEMORY_SPREAD[made.question.method]
+    spread = memory_spread(made.best.job.calibration, MEMORY_SPREAD[made.question.method])
     found = search(job, room, made.ground, [job.usable_bytes / spread.high, job.usable_bytes / spread.mid])
     if not found.legal:
         return Obvious(name, None, False, 0.0, _refused(made, typical))

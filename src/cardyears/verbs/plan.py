@@ -19,6 +19,7 @@ from cardyears.estimate.estimate import Estimate
 from cardyears.layout.layout import Layout
 from cardyears.layout.partial import PartialLayout
 from cardyears.layout.site import Site, site
+from cardyears.machine.calibration import memory_spread
 from cardyears.question.question import Question
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.devices import cluster, owned
@@ -251,7 +252,7 @@ def _on(question: Question, catalogue: Catalogue, wish: Wish) -> Planned:
         job.architecture, devices=count, per_node=job.cluster.per_node, seq_len=int(job.seq_len),
         method=question.method, engine=job.engine.key, global_batch=batch,
     )  # fmt: skip
-    spread = MEMORY_SPREAD[question.method]
+    spread = memory_spread(job.calibration, MEMORY_SPREAD[question.method])
     limits = tuple(job.usable_bytes / factor for factor in (spread.high, spread.mid, spread.low))
     there = _Setting(job, work, ground, usual, limits)
     started = time.perf_counter()

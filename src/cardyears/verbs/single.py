@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from cardyears.machine.calibration import memory_spread
 from cardyears.resolve.resolve import MEMORY_SPREAD
 from cardyears.search.search import Found, search
 from cardyears.work.state import RECIPES, Recipe, Training
@@ -53,6 +54,6 @@ def longest(made: Planned) -> int | None:
 
 def _again(made: Planned, job: Job) -> Found:
     """The search with another optimiser or length."""
-    spread = MEMORY_SPREAD[made.question.method]
+    spread = memory_spread(made.best.job.calibration, MEMORY_SPREAD[made.question.method])
     limits = [job.usable_bytes / factor for factor in (spread.high, spread.mid)]
     return search(job, made.room, msgspec.structs.replace(made.ground, seq_len=int(job.seq_len)), limits)
