@@ -244,3 +244,28 @@ def test_a_problem_says_what_it_assumes(tmp_path: Path) -> None:
     assert isinstance(one, Problem)
     assert not one.assumes("global_batch")
     assert all(": " in line and "=" in line for line in one.assumed)
+
+
+@pytest.mark.parametrize("precision", ["fp8", "mxfp8", "nvfp4", "fp16", "tf32", "fp32", "FP8 (E4M3)", "float8", "O2"])
+@pytest.mark.parametrize("device", ["A100", "H100", "V100", "T4", "TPU v5p", "MI300X", "Gaudi2", "M3 Max", "B200"])
+def test_what_a_device_cannot_compute_in_is_unpacked_to_what_it_can(
+    tmp_path: Path, precision: str, device: str
+) -> None:
+    text = f"model,gpu,seq_len,precision,tokens_per_s_per_gpu\nphi-2,{device},2048,{precision},1000\n"
+    made, skipped = problems(load_runs(brought(tmp_path, text)), load())
+    assert not skipped
+    assert len(compared(made, load())) == 1
+    if (precision, device) == ("fp8", "A100"):
+        assert (made[0].layout.precision, made[0].assumes("computes")) == ("bf16", True)
+
+
+def test_more_expert_ranks_than_there_are_become_as_many_as_there_are(tmp_path: Path) -> None:
+    text = "model,gpu,n_gpus,seq_len,tp,pp,ep,step_time_s\nMixtral-8x7B,H100,8,4096,1,1,64,1\n"
+    one = problems(load_runs(brought(tmp_path, text)), load())[0][0]
+    assert (one.layout.ep, one.assumes("ep")) == (8, True)
+
+
+def test_more_stages_than_layers_contradict(tmp_path: Path) -> None:
+    text = "model,gpu,n_gpus,seq_len,n_layers,tp,pp,step_time_s\nLlama-3-8B,H100,64,4096,32,1,64,1\n"
+    skipped = problems(load_runs(brought(tmp_path, text)), load())[1]
+    assert [one.reason for one in skipped] == ["the degrees of parallelism do not divide the devices"]

@@ -6,17 +6,17 @@ from cardyears.answer.links import STEP_SPREAD
 from cardyears.base.interval import Interval
 from cardyears.catalogue.load import Catalogue
 from cardyears.machine.calibration import step_spread
-from cardyears.resolve.silicon import silicon
+from cardyears.resolve.silicon import silicon_row
 from cardyears.validate.read import Problem
 from cardyears.verbs.estimate import KNOWN_SPREAD
 
-GUESSED = ("engine", "degrees", "length", "shape")
+GUESSED = ("engine", "degrees", "length", "shape", "computes")
 """Values whose assumption makes an estimate less sure, beside those of device and engine."""
 
 
 def measured_rates(problem: Problem, catalogue: Catalogue) -> tuple[bool, bool]:
     """Whether the rates of the device, and those of the engine, were measured and not assumed."""
-    chip = silicon(problem.device, catalogue).kind == "measured"
+    chip = silicon_row(problem.device, catalogue).kind == "measured"
     return chip, catalogue.engines[problem.engine].kind == "measured"
 
 

@@ -103,6 +103,12 @@ def layout(
         assume("recompute", recomputed, reason)
     every_second = "recompute-every-2" in run.flags
     stages = run.virtual_stages or _chunks(run, habit, laid, assume)
+    etp = _expert_tensor(run, laid, assume)
+    ep = min(run.ep or 1, laid.tp * laid.cp * laid.dp // etp)
+    if ep != (run.ep or 1):
+        assume("ep", ep, f"{run.ep} are stated, and a stage has no more ranks")
+    if ep < 1 or laid.pp > (run.layers or laid.pp):
+        raise Unusable(CONTRADICTION)
     return Layout(
         tp=laid.tp,
         sp=(engine.sp if run.sp is None else run.sp) and laid.tp > 1,
@@ -112,8 +118,8 @@ def layout(
         dp=laid.dp,
         cp=laid.cp,
         context_kind="ulysses" if "ulysses" in run.flags else habit.context,
-        ep=run.ep or 1,
-        etp=_expert_tensor(run, laid, assume),
+        ep=ep,
+        etp=etp,
         zero=_zero(run, habit, laid, assume),
         shard_group=_shard_group(run, laid, domain),
         micro_batch=micro_batch,

@@ -6,7 +6,7 @@ its device's makers (`validate.machines`) say; every value that is filled in is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 import msgspec
@@ -20,9 +20,11 @@ from cardyears.catalogue.schema import AcceleratorRow, EngineRow, ShapeRow
 from cardyears.layout.layout import Layout
 from cardyears.machine.cluster import Cluster
 from cardyears.machine.device import Device
+from cardyears.machine.rates import LOW_PRECISION
 from cardyears.question.hardware import HardwareText
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.devices import cluster
+from cardyears.resolve.silicon import silicon
 from cardyears.validate import habits, layouts, machines, shapes
 from cardyears.validate.columns import OTHER_KIND
 from cardyears.validate.runs import Measured, Unusable
@@ -123,6 +125,7 @@ class Reader:
         self._shapes: dict[tuple[str, ShapeRow], Architecture] = {}
         self._devices: dict[str, str | None] = {}
         self._models: dict[str, str | None] = {}
+        self._gains: dict[str, Mapping[str, float]] = {}
 
     def problem(self, run: Measured) -> Problem | Skipped:
         """The problem that a row is, or why it is none."""
@@ -149,6 +152,7 @@ class Reader:
         precision = _precision(run, row, notes)
         laid = layouts.degrees(run, notes, lambda devices: _fewest(run, arch, row, devices))
         machine = self._cluster(run, device, row, laid.devices, notes)
+        precision = self._computed(precision, machine.device, notes)
         return Problem(
             run,
             shapes.as_run(arch, run),
@@ -214,6 +218,20 @@ class Reader:
         notes("device", STAND_IN, "not stated; what is held does not depend on it")
         return STAND_IN
 
+    def _computed(self, precision: Precision, device: Device, notes: Notes) -> Precision:
+        """What the device computes in: numbers that it only stores are unpacked to what it trains in."""
+        usual = cast("Precision | None", device.training_dtype)
+        if usual is None:
+            return precision
+        gains = self._gains.get(device.key)
+        if gains is None:
+            gains = self._gains[device.key] = silicon(device, self.catalogue).gain
+        tried = (precision, *(("fp8",) if precision in LOW_PRECISION else ()), usual)
+        found = next(one for one in tried if one in gains or one in ("bf16", usual) or one in _wide(device))
+        if found != precision:
+            notes("computes", found, f"{device.name} has no rate for {precision}")
+        return cast(Precision, found)
+
     def _architecture(self, run: Measured, notes: Notes) -> Architecture:
         name, shape = run.model or "own", shapes.shape_of(run, self.catalogue, notes)
         known = self._shapes.get((name, shape))
@@ -257,6 +275,11 @@ def problems(runs: Iterable[Measured], catalogue: Catalogue) -> tuple[list[Probl
         else:
             skipped.append(one)
     return made, skipped
+
+
+def _wide(device: Device) -> tuple[str, ...]:
+    """Precisions of 16 bits and more for which the device has a peak."""
+    return tuple(one for one in ("fp16", "tf32", "fp32") if one in device.peaks)
 
 
 def _fewest(run: Measured, arch: Architecture, row: AcceleratorRow | None, devices: int) -> layouts.Degrees:
