@@ -38,8 +38,10 @@ from cardyears.cli.main import COMMANDS, run
 from cardyears.resolve.spreads import memory_spread
 from cardyears.validate.compare import compared, engines, errors
 from cardyears.validate.families import choice, families
-from cardyears.validate.memory import GROUPS, ComparedMemory, compared_memory, fit_verdict, memory_errors
+from cardyears.validate.memory import GROUPS as KEYS
+from cardyears.validate.memory import ComparedMemory, compared_memory, fit_verdict, memory_errors
 from cardyears.validate.read import problems
+from cardyears.validate.report import grouped, validation
 from cardyears.validate.runs import load_runs
 from cardyears.work.state import RECIPES
 
@@ -242,7 +244,7 @@ def peaks() -> dict[str, Any]:
         "weak ones apart": memory_errors(one for one in rows if one.problem.measured.quality == "weak")["all"],
     }
     names = {key: row.name for key, row in load().engines.items()}
-    by_engine = {names[key]: found for key, found in memory_errors(stated, GROUPS["engine"]).items()}
+    by_engine = {names[key]: found for key, found in memory_errors(stated, KEYS["engine"]).items()}
     worst = sorted((one for one in stated if one.measured), key=lambda one: -abs(one.ratio))[:WORST]
     judged = [one for one in rows if one.problem.measured.quality == "good"]
     verdicts = {
@@ -257,6 +259,50 @@ def peaks() -> dict[str, Any]:
 def verdict(one: ComparedMemory) -> Verdict:
     """Whether a measured run fits, as the product says where the engine is named."""
     return fit_verdict(one, memory_spread(load(), one.problem.measured.method, one.problem.engine))
+
+
+GROUPS = {
+    "scale": "By number of devices",
+    "kind": "By kind of training",
+    "gpu": "By accelerator",
+    "table": "By kind of measurement, as the sources' tables have it",
+    "source": "By source, those of eight rows or more",
+}
+"""Groups of runs with a table of their own on the page of accuracy, and its heading."""
+FEWEST = 8
+"""Rows of a source that has a line of its own."""
+ORDER = ("1", "2-8", "9-64", "65-512", "> 512")
+"""Classes of the number of devices, the smallest first."""
+
+
+def groups() -> dict[str, Any]:
+    """Scores of the runs that ship, all and by group, for the page of accuracy."""
+    found = validation(load_runs(), load(), "scale")
+    parts = {by: grouped(found, by) for by in GROUPS}
+    parts["scale"] = {name: parts["scale"][name] for name in ORDER}
+    parts["source"] = {name: part for name, part in parts["source"].items() if part.speed.n + part.memory.n >= FEWEST}
+    return {"validated": found, "groups": parts, "group_headings": GROUPS, "coefficients": coefficients}
+
+
+def coefficients() -> list[tuple[str, str, float, float]]:
+    """Each coefficient of an engine with what it means, its smallest and its largest value over engines."""
+    meaning = {one.name: one.doc for one in fields("machine/engine.py", "Engine")}
+    named = {"kernel_us": "kernel_s", "collective_us": "collective_s", "routing_us": "routing_s", "step_ms": "step_s"}
+    rows = load().engines.values()
+    return [
+        (key, meaning[named.get(key, key)], min(values), max(values))
+        for key in FITTED
+        if (values := [float(getattr(row, key)) for row in rows])
+    ]
+
+
+FITTED = (
+    *("product_factor", "grouped_loss", "attention_factor", "memory_bound_factor", "kernel_us", "collective_us"),
+    *("routing_us", "step_ms"),
+    *("gradient_exposure", "tensor_exposure", "expert_exposure", "loss_passes", "chunked_loss_passes"),
+    "optimizer_passes",
+)
+"""Coefficients of an engine that are fitted on measured runs."""
 
 
 def environment() -> Environment:
@@ -274,6 +320,8 @@ def environment() -> Environment:
     found.globals |= {"families": families, "choice": choice}
     found.filters["signed"] = lambda value: f"{value:+.1%}".replace("%", " %").replace("-", "−")
     found.globals |= steps() | peaks()
+    found.globals |= groups()
+    found.globals |= {"calibration_example": (DOCS / "examples" / "mine.toml").read_text(encoding="utf-8").strip()}
     found.globals |= {
         "assumption": assumption,
         "constant": constant,

@@ -101,14 +101,19 @@ def _said(one: HeldOut) -> str:
     )
 
 
-def main(*, without: bool) -> None:
-    """Fit and write, or fit and leave runs out."""
-    priors = load_priors()
-    catalogue = load()
+def fitted_on_all(*, say: bool = True) -> Fitted:
+    """The fit on all runs that ship."""
+    priors, catalogue = load_priors(), load()
     every = coefficients(priors)
     model = Model(rows_of(catalogue, priors["sustained"]), every, catalogue)
-    print(f"{len(model.rows)} runs, {len(every)} coefficients")
-    fitted = fit(model, precision(every, priors))
+    if say:
+        print(f"{len(model.rows)} runs, {len(every)} coefficients")
+    return fit(model, precision(every, priors), say=say)
+
+
+def main(*, without: bool) -> None:
+    """Fit and write, or fit and leave runs out."""
+    fitted = fitted_on_all()
     if without:
         held_out(fitted)
         return

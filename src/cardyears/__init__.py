@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cardyears.api.functions import reconcile as reconcile
     from cardyears.api.functions import runs as runs
     from cardyears.api.functions import sources as sources
+    from cardyears.api.functions import validate as validate
     from cardyears.base.errors import CardyearsError as CardyearsError
 
 __version__ = "0.1.0"
@@ -49,6 +50,7 @@ __all__ = [
     "reconcile",
     "runs",
     "sources",
+    "validate",
 ]
 _FUNCTIONS = frozenset(__all__[2:])
 

@@ -14,6 +14,7 @@ import msgspec
 from cardyears.base.interval import Interval
 from cardyears.base.sourced import Kind
 from cardyears.base.text import Text
+from cardyears.machine.calibration import Calibration
 from cardyears.machine.cluster import Cluster
 from cardyears.machine.engine import Engine
 from cardyears.machine.host import Host
@@ -165,6 +166,8 @@ class Job(msgspec.Struct, frozen=True):
     """Tokens of the busiest expert-parallel rank over the mean: 1 where balance is forced."""
     memory_spread: Interval = Interval.exact(1.0)
     """Measured over estimated peak memory."""
+    calibration: Calibration | None = None
+    """Whose factors are in the engine's coefficients, and what they leave open."""
 
     @property
     def attended_length(self) -> float:
@@ -203,6 +206,8 @@ class Case(msgspec.Struct, frozen=True):
     engines: Mapping[Method, Engine] = {}
     host: Host | None = None
     precision: Precision = "bf16"
+    calibration: Calibration | None = None
+    """Whose factors are in the engines' coefficients, and what they leave open."""
 
     def job(self) -> Job | None:
         """One training step of this case; None where the model has no shape or the device lacks a figure."""
@@ -222,4 +227,5 @@ class Case(msgspec.Struct, frozen=True):
             host=self.host,
             usable_bytes=device.memory.value * self.usable_share,
             memory_spread=self.memory_spread[self.method],
+            calibration=self.calibration,
         )

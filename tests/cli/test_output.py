@@ -287,9 +287,14 @@ def _examples() -> list[str]:
     return list(dict.fromkeys(found))
 
 
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+
 @pytest.mark.parametrize("line", _examples())
 def test_every_example_in_the_help_runs(line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)  # some write a chart
+    for name in ("my-runs.csv", "mine.toml"):
+        shutil.copy(EXAMPLES / name, tmp_path)
     assert answered(line)
 
 

@@ -19,6 +19,7 @@ from cardyears.estimate.fit import fit
 from cardyears.estimate.held import state_only
 from cardyears.estimate.memory import CONTEXT_BYTES
 from cardyears.layout.layout import ZERO_WEIGHTS, Layout
+from cardyears.machine.calibration import plain_habits
 from cardyears.machine.energy import depreciation_usd, energy_kwh, rent_usd
 
 
@@ -158,6 +159,7 @@ def peak_memory(case: Case) -> Memory | None:
         limits,
         micro_batch=case.micro_batch,
         global_batch=work.global_batch,
+        habits=plain_habits(case.calibration),
     )
     return _required(case, found.ledger, found.layout)
 

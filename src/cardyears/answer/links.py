@@ -17,6 +17,7 @@ from cardyears.estimate.estimate import Estimate
 from cardyears.laws.batch import FINETUNE_SEQUENCES
 from cardyears.layout.layout import Layout
 from cardyears.layout.site import Site, site
+from cardyears.machine.calibration import step_spread
 from cardyears.search.search import Found, search
 from cardyears.search.space import space
 
@@ -52,7 +53,7 @@ def linked(case: Case) -> Linked | None:
         return None
     estimate = found.best[0] if found.best else found.smallest
     assert estimate is not None
-    mfu = STEP_SPREAD.inverse() * float(estimate.mfu)
+    mfu = step_spread(case.calibration, STEP_SPREAD).inverse() * float(estimate.mfu)
     return Linked(estimate, devices, bool(found.best), mfu, connected(estimate, TRAFFIC_SPREAD))
 
 

@@ -8,26 +8,34 @@ from pathlib import Path
 from msgspec import structs
 
 from cardyears.api import convert, estimates, results
+from cardyears.api.listings import devices, models, prices, runs, sources
 from cardyears.api.mixed import plan as both
 from cardyears.api.plans import Plan
 from cardyears.api.plans import plan as made
+from cardyears.api.validations import validate
 from cardyears.ask import ask
 from cardyears.base.units import HOUR
 from cardyears.catalogue.load import Catalogue, load
 from cardyears.question.claim import ClaimText, read_claim
 from cardyears.question.question import read_question
 from cardyears.question.read import read_bytes, read_count, read_duration, read_usd, read_whole
+from cardyears.resolve.calibration import calibrated, read_calibration
 from cardyears.verbs import audit as audits
-from cardyears.verbs import count, inverse, listing, mixed
+from cardyears.verbs import count, inverse, mixed
 from cardyears.verbs import plan as plans
 from cardyears.verbs import reconcile as reconciles
 from cardyears.verbs.estimate import advised, estimate_layout
 from cardyears.verbs.plan import SHOWN
 from cardyears.verbs.ways import MixedPlanned
 
+__all__ = ["audit", "check", "devices", "estimate", "flops", "instead", "models", "need", "params", "plan", "prices",
+           "reconcile", "runs", "sources", "validate"]  # fmt: skip
 
-def _catalogue(path: str | Path | None) -> Catalogue:
-    return load() if path is None else load().with_file(path)
+
+def _catalogue(path: str | Path | None, calibration: str | Path | None = None) -> Catalogue:
+    """The catalogue with a person's rows on top, as their calibration says that their cluster is."""
+    known = load() if path is None else load().with_file(path)
+    return known if calibration is None else calibrated(known, read_calibration(calibration))
 
 
 def check(
@@ -49,6 +57,7 @@ def check(
     experts: str | int | None = None,
     assume: Mapping[str, str] | None = None,
     catalogue: str | Path | None = None,
+    calibration: str | Path | None = None,
 ) -> results.Check:
     """Whether a machine trains a model in a time: fits, fast enough, connected enough, and what it takes.
 
@@ -72,7 +81,7 @@ def check(
         **build,
         "assume": dict(assume or {}),
     }
-    known = _catalogue(catalogue)
+    known = _catalogue(catalogue, calibration)
     question = read_question(
         model,
         on=on,
@@ -107,6 +116,7 @@ def estimate(
     experts: str | int | None = None,
     assume: Mapping[str, str] | None = None,
     catalogue: str | Path | None = None,
+    calibration: str | Path | None = None,
 ) -> results.Estimate:
     """What one layout gives: step time, speed and memory, line by line; without a layout, of one that is chosen.
 
@@ -126,7 +136,7 @@ def estimate(
         build={"depth": depth, "width": width, "heads": heads, "experts": experts},
         assume=assume,
     )
-    known = _catalogue(catalogue)
+    known = _catalogue(catalogue, calibration)
     return estimates.estimate(advised(estimate_layout(question, known)), known)
 
 
@@ -152,6 +162,7 @@ def plan(
     experts: str | int | None = None,
     assume: Mapping[str, str] | None = None,
     catalogue: str | Path | None = None,
+    calibration: str | Path | None = None,
 ) -> Plan:
     """The best of all legal layouts, those that come next with the line by which each lost, and the obvious ones.
 
@@ -179,7 +190,7 @@ def plan(
         open_axes,
         prune=prune,
     )
-    known = _catalogue(catalogue)
+    known = _catalogue(catalogue, calibration)
     found = mixed.planned(question, known, wish)
     return both(found, known) if isinstance(found, MixedPlanned) else made(found, known)
 
@@ -239,6 +250,7 @@ def audit(
     usd: str | float | None = None,
     flop_per_param_token: float | None = None,
     catalogue: str | Path | None = None,
+    calibration: str | Path | None = None,
 ) -> results.AuditResult:
     """Whether a published claim is plausible: the share of peak that it implies.
 
@@ -260,7 +272,7 @@ def audit(
         "flop_per_param_token": flop_per_param_token,
     }
     said = structs.replace(said, **{key: value for key, value in named.items() if value is not None})
-    return convert.audit(audits.audit(said, _catalogue(catalogue)))
+    return convert.audit(audits.audit(said, _catalogue(catalogue, calibration)))
 
 
 def _hours(value: str | float) -> float:
@@ -281,6 +293,7 @@ def need(
     seq_len: str | int | None = None,
     assume: Mapping[str, str] | None = None,
     catalogue: str | Path | None = None,
+    calibration: str | Path | None = None,
 ) -> results.NeedResult:
     """What it would take: for each device on sale the fewest that do it, the cheapest first.
 
@@ -297,7 +310,7 @@ def need(
         seq_len=seq_len,
         assume=assume,
     )
-    return convert.need(inverse.need(question, _catalogue(catalogue)))
+    return convert.need(inverse.need(question, _catalogue(catalogue, calibration)))
 
 
 def instead(
@@ -307,6 +320,7 @@ def instead(
     budget: str | float | None = None,
     assume: Mapping[str, str] | None = None,
     catalogue: str | Path | None = None,
+    calibration: str | Path | None = None,
 ) -> results.InsteadResult:
     """What a machine could train from scratch, or fine-tune, in a time.
 
@@ -314,7 +328,7 @@ def instead(
     'qlora'
     """
     question = read_question(inverse.ANY_MODEL, on=on, duration=duration, budget=budget, assume=assume)
-    return convert.instead(inverse.instead(question, _catalogue(catalogue)))
+    return convert.instead(inverse.instead(question, _catalogue(catalogue, calibration)))
 
 
 def reconcile(model: str, *figures: str | float, catalogue: str | Path | None = None) -> results.ReconcileResult:
@@ -325,53 +339,3 @@ def reconcile(model: str, *figures: str | float, catalogue: str | Path | None = 
     """
     sizes = tuple(read_bytes(figure, "memory") for figure in figures)
     return convert.reconcile(reconciles.reconcile(model, sizes, _catalogue(catalogue)))
-
-
-def models(query: str = "", *, catalogue: str | Path | None = None) -> results.Rows:
-    """Models of the catalogue.
-
-    >>> models("gpt-3 175b").rows[0]["shape"]["layers"]
-    96
-    """
-    return _rows("models", query, catalogue)
-
-
-def devices(query: str = "", *, catalogue: str | Path | None = None) -> results.Rows:
-    """Accelerators of the catalogue.
-
-    >>> devices("rtx 4070 ti").rows[0]["key"]
-    'rtx-4070-ti'
-    """
-    return _rows("devices", query, catalogue)
-
-
-def runs(query: str = "", *, catalogue: str | Path | None = None) -> results.Rows:
-    """Published training runs of the catalogue.
-
-    >>> runs("llama 3.1 405b").rows[0]["devices"]
-    16384
-    """
-    return _rows("runs", query, catalogue)
-
-
-def prices(query: str = "", *, catalogue: str | Path | None = None) -> results.Rows:
-    """Dated prices of the catalogue, the newest first.
-
-    >>> prices("h100 sxm 80gb").rows[0]["key"]
-    'h100-sxm-80gb'
-    """
-    return _rows("prices", query, catalogue)
-
-
-def sources(query: str = "", *, catalogue: str | Path | None = None) -> results.Rows:
-    """The bibliography.
-
-    >>> sources("chinchilla").rows[0]["where"]
-    'arXiv:2203.15556'
-    """
-    return _rows("sources", query, catalogue)
-
-
-def _rows(what: str, query: str, catalogue: str | Path | None) -> results.Rows:
-    found = listing.listing(what, query, _catalogue(catalogue))
-    return results.Rows(subject=found, rows=list(found.rows))

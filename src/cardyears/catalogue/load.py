@@ -17,6 +17,7 @@ import msgspec
 from cardyears.base.errors import BadCatalogue, UnusableFile, shown
 from cardyears.base.text import Text
 from cardyears.catalogue import schema
+from cardyears.machine.calibration import Calibration
 
 _HERE = Path(__file__).parent
 CACHE_VARIABLE = "CARDYEARS_CACHE_DIR"
@@ -33,6 +34,8 @@ class Catalogue:
         self._packed, self._own = packed, own or {}
         self.on_top = on_top
         """Keys, by section, of the file that was laid on top last."""
+        self.calibration: Calibration | None = None
+        """Whose factors are in the rows, where a person has one."""
 
     def _rows(self, section: str, row_type: Any) -> Any:
         rows = msgspec.msgpack.decode(self._packed[section], type=dict[str, row_type])
@@ -99,6 +102,12 @@ class Catalogue:
         rows = msgspec.msgpack.decode(self._packed["prices"], type=list[schema.PriceRow])
         return [*rows, *self._own.get("prices", ())]
 
+    def with_rows(self, rows: Mapping[str, Any], calibration: Calibration | None = None) -> Catalogue:
+        """This catalogue with whole sections replaced, such as calibrated ones; `resolve.calibration` makes them."""
+        made = Catalogue(self._packed, {**self._own, **rows}, self.on_top)
+        made.calibration = calibration or self.calibration
+        return made
+
     def with_file(self, path: str | Path) -> Catalogue:
         """This catalogue with one's own rows on top: a TOML file with tables ``[SECTION.KEY]``.
 
@@ -122,7 +131,9 @@ class Catalogue:
             before = self._own.get(section, [] if section == PRICES else {})
             merged[section] = [*before, *rows] if section == PRICES else {**before, **rows}
         on_top = {section: tuple(rows) for section, rows in own.items() if section != PRICES}
-        return Catalogue(self._packed, {**self._own, **merged}, on_top)
+        made = Catalogue(self._packed, {**self._own, **merged}, on_top)
+        made.calibration = self.calibration
+        return made
 
 
 def _own_rows(section: str, rows: Any, file: str) -> Any:

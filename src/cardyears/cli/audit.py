@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cardyears.cli.completion import complete_device
-from cardyears.cli.options import common, examples, known_assumptions, present
+from cardyears.cli.options import calibration, common, examples, known_assumptions, present
 
 
 @click.command(
@@ -26,6 +26,7 @@ from cardyears.cli.options import common, examples, known_assumptions, present
 @click.option("--wall-hours", metavar="HOURS", help="Hours on the clock, or a time such as 53h or 2 days.")
 @click.option("--flop", metavar="FLOP", help="FLOP in all, such as 3.14e23.")
 @click.option("--usd", metavar="USD", help="The price that the claim names.")
+@calibration
 @common
 def audit(
     claim: str | None,

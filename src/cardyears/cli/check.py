@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cardyears.cli.completion import complete_device, complete_model
-from cardyears.cli.options import EXIT_CODES, common, examples, present, shaped
+from cardyears.cli.options import EXIT_CODES, calibration, common, examples, present, shaped
 
 
 @click.command(
@@ -38,6 +38,7 @@ from cardyears.cli.options import EXIT_CODES, common, examples, present, shaped
 @click.option(
     "--exit-code", "by_verdict", is_flag=True, help="Exit 0 for yes or probably, 3 for unlikely or no, 4 for unknown."
 )
+@calibration
 @shaped
 @common
 def check(

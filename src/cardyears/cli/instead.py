@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cardyears.cli.completion import complete_device
-from cardyears.cli.options import common, examples, present
+from cardyears.cli.options import calibration, common, examples, present
 
 
 @click.command(epilog=examples('instead --on "RTX 4070 Ti" --for 1y', 'instead --on "8GB GPU" --for 1w'))
@@ -20,6 +20,7 @@ from cardyears.cli.options import common, examples, present
 )
 @click.option("--for", "duration", metavar="TIME", help="The time allowed, such as 1y, 90d, 36h.")
 @click.option("--budget", metavar="USD", help="The money allowed, such as $500.")
+@calibration
 @common
 def instead(
     on: str,

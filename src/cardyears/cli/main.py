@@ -26,6 +26,7 @@ COMMANDS = {
     "flops": ("flops", "How many FLOP does its training take, in every convention?"),
     "audit": ("audit", "Is a published claim plausible?"),
     "reconcile": ("reconcile", "Two memory figures disagree: under which assumptions is each right?"),
+    "validate": ("validate", "Predicted against measured: how far are the estimates off, and how to make them yours?"),
     "models": ("listings", "Models of the catalogue."),
     "devices": ("listings", "Accelerators of the catalogue."),
     "runs": ("listings", "Published training runs."),

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cardyears.cli.completion import complete_model
-from cardyears.cli.options import common, examples, present
+from cardyears.cli.options import calibration, common, examples, present
 
 
 @click.command(
@@ -20,6 +20,7 @@ from cardyears.cli.options import common, examples, present
 @click.option("--seq-len", metavar="TOKENS", help="Length of one sequence.")
 @click.option("--method", default="pretrain", show_default=True, help="pretrain, full, lora or qlora.")
 @click.option("--micro-batch", metavar="N", help="Sequences per device and step.")
+@calibration
 @common
 def need(
     model: str,

@@ -45,6 +45,13 @@ def common(command: Command) -> Command:
     return command
 
 
+def calibration(command: Command) -> Command:
+    """--calibration: the factors of one's own cluster."""
+    return click.option(
+        "--calibration", metavar="FILE", help="Factors of your own cluster, from validate --calibrate."
+    )(command)
+
+
 def shaped(command: Command) -> Command:
     """--depth, --width, --heads, --experts: what is fixed of a generic decoder."""
     for option in reversed(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cardyears.cli.completion import complete_device, complete_model
-from cardyears.cli.options import EXIT_CODES, common, examples, present, said_in, shaped
+from cardyears.cli.options import EXIT_CODES, calibration, common, examples, present, said_in, shaped
 
 if TYPE_CHECKING:
     from cardyears.verbs.plan import Planned
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 @click.option(
     "--exit-code", "by_verdict", is_flag=True, help="Exit 0 if the best fits or probably does, 3 if unlikely or not."
 )
+@calibration
 @shaped
 @common
 def plan(

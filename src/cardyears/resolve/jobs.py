@@ -45,4 +45,5 @@ def job(
         useful_tokens=assumed.take("useful_tokens") if assumed.stated("useful_tokens") else 1.0,
         expert_load=assumed.take("expert_load") if experts else 1.0,
         memory_spread=memory_spread(catalogue, training.method, engine.key if named else None),
+        calibration=catalogue.calibration,
     )

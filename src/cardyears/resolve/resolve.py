@@ -18,6 +18,7 @@ from cardyears.machine.device import Device
 from cardyears.machine.efficiency import FP8_GAIN
 from cardyears.machine.engine import Engine
 from cardyears.question.question import Question
+from cardyears.resolve.calibration import noted
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.devices import cluster, device, owned, usable_assumption
 from cardyears.resolve.engines import engine, find_engine, usual_engine
@@ -53,6 +54,7 @@ def resolve(question: Question, catalogue: Catalogue, *, strict: bool = False) -
     if several and work.architecture is not None and work.global_batch is None:
         work = msgspec.structs.replace(work, global_batch=usual_batch(work, assumed))
     known = engines[question.method].key if engines and question.engine is not None else None
+    noted(catalogue, assumed)
     case = Case(
         method=question.method,
         workload=work,
@@ -70,6 +72,7 @@ def resolve(question: Question, catalogue: Catalogue, *, strict: bool = False) -
         landmarks=landmarks(catalogue),
         claims=claims(found, catalogue),
         assumptions=assumed.used,
+        calibration=catalogue.calibration,
         stated_seconds=question.duration_s is not None,
         micro_batch=question.micro_batch,
         silicon=silicon(machine.device, catalogue) if several else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cardyears.base.units import TERA
 from cardyears.catalogue.load import Catalogue
+from cardyears.catalogue.schema import SiliconRow
 from cardyears.machine.device import Device
 from cardyears.machine.products import ProductCurve
 from cardyears.machine.silicon import Silicon
@@ -11,6 +12,12 @@ from cardyears.machine.silicon import Silicon
 EVERY_FAMILY = "all"
 """Key of the row that stands in for a family without one."""
 _MICRO = 1e-6
+
+
+def silicon_row(device: Device, catalogue: Catalogue) -> SiliconRow:
+    """The row of single kernels that a device has: its own, or its family's, or else all accelerators'."""
+    rows = catalogue.silicon
+    return rows.get(device.key) or rows.get(device.family) or rows[EVERY_FAMILY]
 
 
 def silicon(device: Device, catalogue: Catalogue) -> Silicon:
@@ -22,8 +29,7 @@ def silicon(device: Device, catalogue: Catalogue) -> Silicon:
     >>> silicon(a100, load()).kind
     'measured'
     """
-    rows = catalogue.silicon
-    row = rows.get(device.key) or rows.get(device.family) or rows[EVERY_FAMILY]
+    row = silicon_row(device, catalogue)
     sustained = catalogue.sustained
     kept = sustained.get(device.key) or sustained.get(device.family) or sustained[EVERY_FAMILY]
     return Silicon(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cardyears.base.interval import Interval
 from cardyears.catalogue.load import Catalogue
+from cardyears.machine import calibration
 
 ANY, ADAPTERS = "any", "any-adapters"
 """Rows for engines that are unknown or that nobody measured, all weights trained or adapters."""
@@ -19,4 +20,4 @@ def memory_spread(catalogue: Catalogue, method: str, engine: str | None = None) 
     """
     other = ADAPTERS if method in ("lora", "qlora") else ANY
     row = catalogue.memory.get(engine or other, catalogue.memory[other])
-    return Interval(row.low, 1.0, row.high)
+    return calibration.memory_spread(catalogue.calibration, Interval(row.low, 1.0, row.high))

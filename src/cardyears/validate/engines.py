@@ -7,6 +7,7 @@ silent is `validate.habits`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 ENGINES: Mapping[str, str] = {
@@ -49,6 +50,10 @@ _NAMES: Mapping[str, str] = {
     "megatron-lm": "megatron-core",
     "megatron": "megatron-core",
     "mcore": "megatron-core",
+    "megatron-core-lm": "megatron-core",
+    "mindspeed": "megatron-core",
+    "primus": "megatron-core",
+    "bionemo": "nemo",
     "megatron-patch": "megatron-core",
     "pai-megatron": "megatron-core",
     "nemo-framework": "nemo",
@@ -65,6 +70,16 @@ _NAMES: Mapping[str, str] = {
     "nanochat": "plain-torch",
     "nanogpt": "plain-torch",
     "pytorch": "plain-torch",
+    "torch": "plain-torch",
+    "ddp": "plain-torch",
+    "lightning": "plain-torch",
+    "torch-fsdp": "torchtitan",
+    "pytorch-fsdp": "torchtitan",
+    "pytorch-fsdp2": "torchtitan",
+    "fully-shard": "torchtitan",
+    "veomni": "torchtitan",
+    "olmo": "olmo-core",
+    "open-lm": "fms-fsdp",
     "lit-gpt": "litgpt",
     "tinyllama": "litgpt",
     "transformers": "hf-trainer",
@@ -74,6 +89,28 @@ _NAMES: Mapping[str, str] = {
     "axolotl": "hf-trainer",
     "llama-factory": "hf-trainer",
     "ms-swift": "hf-trainer",
+    "swift": "hf-trainer",
+    "llamafactory": "hf-trainer",
+    "hf": "hf-trainer",
+    "huggingface": "hf-trainer",
+    "hugging-face": "hf-trainer",
+    "sfttrainer": "hf-trainer",
+    "open-instruct": "hf-trainer",
+    "fastchat": "hf-trainer",
+    "qlora": "hf-trainer",
+    "autotrain": "hf-trainer",
+    "bitsandbytes": "hf-trainer",
+    "liger": "hf-trainer-fused",
+    "liger-kernel": "hf-trainer-fused",
+    "mlx-lm": "mlx",
+    "mlx-examples": "mlx",
+    "jax": "maxtext",
+    "levanter": "maxtext",
+    "easylm": "maxtext",
+    "t5x": "maxtext",
+    "colossal-ai": "colossalai",
+    "deepspeed-chat": "deepspeed",
+    "optimum": "optimum-habana",
     "fms-acceleration": "hf-trainer-fused",
     "nvidia-deeplearning-examples": "nvidia-examples",
     "llmq": "llm.q",
@@ -140,6 +177,7 @@ def engine_of(
     method: str = "pretrain",
     device: str = "",
     flags: tuple[str, ...] = (),
+    sharded: bool = False,
 ) -> tuple[str, str]:
     """The engine that a row means, and why where the row does not name it ("" where it does).
 
@@ -149,19 +187,21 @@ def engine_of(
     'hf-trainer-fused'
     >>> engine_of("", method="qlora")
     ('hf-trainer', 'engine not named: the usual one for qlora')
+    >>> engine_of("LLaMA-Factory 0.9 (DeepSpeed)")[0]
+    'hf-trainer'
     """
-    said = plain(named)
+    said = _known(plain(named))
     if said in ENGINES and said not in _NAMES:
         return _by_flag(_refined(_dated(said, date), device), flags), ""
     if said in _NAMES:
         return _by_flag(_refined(_dated(_megatron(said, source, date), date), device), flags), ""
     if said:
-        return _usual(method), f"engine {named} has no row: the usual one for {method}"
+        return _usual(method, device, sharded=sharded), f"engine {named} has no row: the usual one for {method}"
     place = source.casefold()
     found = next((engine for words, engine in _UNNAMED if words in place), None)
     if found is not None:
         return _dated(found, date), "engine not named: from the source"
-    return _usual(method), f"engine not named: the usual one for {method}"
+    return _usual(method, device, sharded=sharded), f"engine not named: the usual one for {method}"
 
 
 def plain(named: str) -> str:
@@ -200,6 +240,31 @@ def _by_flag(engine: str, flags: tuple[str, ...]) -> str:
     return next((then for one, flag, then in _BY_FLAG if one == family and flag in flags), engine)
 
 
-def _usual(method: str) -> str:
-    """What most people take: Megatron-Core and its kin for pretraining, the Trainer for fine-tuning."""
-    return "megatron-core" if method == "pretrain" else "hf-trainer"
+def _known(said: str) -> str:
+    """The first name of an engine that stands inside a longer one; what was said where none does.
+
+    A release, a front end or a strategy often stands behind the name: "axolotl-0.5", "megatron-lm-(core-0.8)".
+    """
+    if said in ENGINES or said in _NAMES:
+        return said
+    words = f"-{re.sub(r'[^a-z0-9.]+', '-', said)}-"
+    places = {name: words.find(f"-{name}-") for name in (*ENGINES, *_NAMES)}
+    found = [name for name, place in places.items() if place >= 0]
+    return min(found, key=lambda name: (places[name], -len(name)), default=said)
+
+
+_ACCELERATOR_ENGINES = (("tpu", "maxtext"), ("gaudi", "optimum-habana"), ("hpu", "optimum-habana"), ("apple", "mlx"))
+
+
+def _usual(method: str, device: str, *, sharded: bool) -> str:
+    """What most people take: the maker's own on TPU, Gaudi and Apple devices; else what is usual for the method.
+
+    For pretraining Megatron-Core and its kin, or FSDP where everything is sharded; the Trainer for fine-tuning.
+    """
+    plain = device.casefold()
+    own = next((engine for words, engine in _ACCELERATOR_ENGINES if words in plain), None)
+    if own is not None:
+        return own
+    if method != "pretrain":
+        return "hf-trainer"
+    return "torchtitan" if sharded else "megatron-core"

@@ -110,6 +110,29 @@ HABITS: Mapping[str, Habit] = {
 }
 """A habit for every engine of `validate.engines.ENGINES`."""
 
+_PRECISION_WORDS = (
+    (("nvfp4", "fp4"), "nvfp4"),
+    (("mxfp8", "mx-fp8"), "mxfp8"),
+    (("fp8", "float8", "e4m3", "e5m2"), "fp8"),
+    (("nf4", "4bit", "4-bit", "int4"), "nf4"),
+    (("int8", "8bit", "8-bit"), "int8"),
+    (("bf16", "bfloat16"), "bf16"),
+    (("fp16", "float16", "half", "f16"), "fp16"),
+    (("tf32",), "tf32"),
+    (("fp32", "float32", "full precision", "f32"), "fp32"),
+)
+"""Words for a precision, and ours: the lowest precision that a cell names is what products run in."""
+
+
+def precision(words: str) -> str:
+    """What products run in, by our word; "" where the words say nothing known.
+
+    >>> precision("bf16-mixed"), precision("fp8 (e4m3), bf16 elsewhere"), precision("amp_bf16"), precision("O2")
+    ('bf16', 'fp8', 'bf16', '')
+    """
+    return next((ours for names, ours in _PRECISION_WORDS if any(name in words for name in names)), "")
+
+
 _ADAPTERS = "PEFT's prepare_model_for_kbit_training turns gradient checkpointing on"
 _FRONT_END = "axolotl's, LLaMA-Factory's and ms-swift's defaults: gradient checkpointing on"
 FIRST_FLASH = "2022-06"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from cardyears.base.text import N_
 from cardyears.case import Precision
 from cardyears.catalogue.schema import EngineRow
 from cardyears.layout.layout import Layout, Offload, Schedule
@@ -13,8 +14,8 @@ from cardyears.validate.habits import HABITS, Habit, chunked_loss, kernel
 from cardyears.validate.habits import recompute as usual_recompute
 from cardyears.validate.runs import Measured, Unusable
 
-NO_DEGREES = "the degrees of parallelism are not stated"
-CONTRADICTION = "the degrees of parallelism do not divide the devices"
+NO_DEGREES = N_("the degrees of parallelism are not stated")
+CONTRADICTION = N_("the degrees of parallelism do not divide the devices")
 _ZERO: Mapping[str, int] = {"none": 0, "zero1": 1, "zero2": 2, "zero3": 3, "hsdp": 3}
 _WEIGHTS = ("cpu_params", "quants")
 _STATE = ("cpu_optimizer", "opt-m", "opt-v", "master")
@@ -39,8 +40,35 @@ USUAL_TOKENS, USUAL_BATCH = 8_192, 524_288
 enough to keep the device busy. Assumed."""
 
 
-def degrees(run: Measured, assume: Assume) -> Degrees:
-    """Degrees that fill the devices; `Unusable` where the row's cannot."""
+STATE_SHARE, BYTES_EACH, BYTES_SHARED = 0.6, 6.0, 12.0
+"""Where a row states no degrees: the share of a device's memory that the state of its part may take, with so many bytes
+for each parameter of that part and so many that all replicas share (Megatron-Core's distributed optimiser)."""
+FROZEN_BYTES = 2.0
+"""For each parameter of a frozen base."""
+
+
+def fewest(parameters: float, memory: float, devices: int, per_node: int, layers: int, *, frozen: bool) -> Degrees:
+    """The fewest tensor ranks inside a node, and after them pipeline stages, on which the state fits.
+
+    >>> fewest(175e9, 80e9, 64, 8, 96, frozen=False)
+    Degrees(devices=64, tp=8, pp=8, cp=1, dp=1)
+    """
+    legal = [tp for tp in (1, 2, 4, 8) if devices % tp == 0 and tp <= per_node]
+    stages = [pp for pp in range(1, layers + 1) if layers % pp == 0 and devices // legal[-1] % pp == 0]
+    tried = [(tp, 1) for tp in legal] + [(legal[-1], pp) for pp in stages[1:]]
+    for tp, pp in tried:
+        part = parameters / (tp * pp)
+        held = part * FROZEN_BYTES if frozen else part * BYTES_EACH + BYTES_SHARED * parameters / devices
+        if held <= STATE_SHARE * memory:
+            break
+    return Degrees(devices, tp, pp, 1, devices // (tp * pp))
+
+
+def degrees(run: Measured, assume: Assume, fits: Callable[[int], Degrees]) -> Degrees:
+    """Degrees that fill the devices; `Unusable` where the row's cannot.
+
+    `fits` gives those on which the state of so many devices fits, where a row must have some and states none.
+    """
     habit = HABITS[run.engine]
     tp, pp, cp = run.tp or 1, run.pp or 1, run.cp or 1
     devices = run.devices
@@ -51,7 +79,11 @@ def degrees(run: Measured, assume: Assume) -> Degrees:
         return Degrees(devices, 1, devices, 1, 1)
     unsaid = run.tp is None and run.pp is None and (run.dp or 0) * cp != devices
     if unsaid and habit.degrees_said and devices > max(_FEW, cp):
-        raise Unusable(NO_DEGREES)
+        if run.cp is not None or run.ep is not None:
+            raise Unusable(NO_DEGREES)
+        laid = fits(devices)
+        assume("degrees", f"tp={laid.tp} pp={laid.pp}", "none are stated: the fewest ranks on which the state fits")
+        return laid
     if devices % (tp * pp * cp):
         raise Unusable(CONTRADICTION)
     for name, value in (("tp", run.tp), ("pp", run.pp)):
@@ -71,6 +103,12 @@ def layout(
         assume("recompute", recomputed, reason)
     every_second = "recompute-every-2" in run.flags
     stages = run.virtual_stages or _chunks(run, habit, laid, assume)
+    etp = _expert_tensor(run, laid, assume)
+    ep = min(run.ep or 1, laid.tp * laid.cp * laid.dp // etp)
+    if ep != (run.ep or 1):
+        assume("ep", ep, f"{run.ep} are stated, and a stage has no more ranks")
+    if ep < 1 or laid.pp > (run.layers or laid.pp):
+        raise Unusable(CONTRADICTION)
     return Layout(
         tp=laid.tp,
         sp=(engine.sp if run.sp is None else run.sp) and laid.tp > 1,
@@ -80,8 +118,8 @@ def layout(
         dp=laid.dp,
         cp=laid.cp,
         context_kind="ulysses" if "ulysses" in run.flags else habit.context,
-        ep=run.ep or 1,
-        etp=_expert_tensor(run, laid, assume),
+        ep=ep,
+        etp=etp,
         zero=_zero(run, habit, laid, assume),
         shard_group=_shard_group(run, laid, domain),
         micro_batch=micro_batch,

@@ -113,13 +113,27 @@ def device_key(name: str, catalogue: Catalogue) -> str | None:
     """
     if name in catalogue.accelerators:
         return name
-    known = ALIASES.get(name.casefold().replace(" ", ""))
-    if known is not None:
-        return known
-    try:
-        return find(name, catalogue.accelerators, "devices").key if name else None
-    except CardyearsError:
-        return None
+    for words in dict.fromkeys((name, bare(name))):
+        known = ALIASES.get(words.casefold().replace(" ", ""))
+        if known is not None:
+            return known
+        try:
+            return find(words, catalogue.accelerators, "devices").key
+        except CardyearsError:
+            continue
+    return None
+
+
+def bare(name: str) -> str:
+    """A device's name without its number, the box that it stands in, and the size of its slice.
+
+    >>> bare("8x NVIDIA H100"), bare("HGX H100"), bare("TPU v5p-128")
+    ('NVIDIA H100', 'H100', 'TPU v5p')
+    """
+    name = re.sub(r"^\s*\d+\s*[x×*]\s*", "", name)
+    name = re.sub(r"\b(?:dgx|hgx|hpu|accelerators?|graphics card)\b", " ", name, flags=re.IGNORECASE)
+    name = re.sub(r"(v\d+\w?)-\d+$", r"\1", name.strip(), flags=re.IGNORECASE)
+    return " ".join(name.split()) or name
 
 
 def domain(key: str, row: AcceleratorRow, devices: int, said: Network) -> int | None:

@@ -6,40 +6,51 @@ its device's makers (`validate.machines`) say; every value that is filled in is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 import msgspec
 
 from cardyears.base.errors import CardyearsError
+from cardyears.base.text import N_
+from cardyears.base.units import GIB
 from cardyears.case import Precision
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.schema import AcceleratorRow, EngineRow, ShapeRow
 from cardyears.layout.layout import Layout
 from cardyears.machine.cluster import Cluster
 from cardyears.machine.device import Device
+from cardyears.machine.rates import LOW_PRECISION
 from cardyears.question.hardware import HardwareText
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.devices import cluster
+from cardyears.resolve.silicon import silicon
 from cardyears.validate import habits, layouts, machines, shapes
+from cardyears.validate.columns import OTHER_KIND
 from cardyears.validate.runs import Measured, Unusable
 from cardyears.work.architecture import Architecture
+from cardyears.work.params import total_parameters
 from cardyears.work.state import RECIPES, Training
 
-NO_DEVICE = "the device is not stated"
-UNKNOWN_DEVICE = "the catalogue has no such device"
-NO_SEQ_LEN = "the sequence length is not stated"
-INTEGERS = "products in 8-bit integers, which no peak for training covers"
+NO_DEVICE = N_("the device is not stated")
+UNKNOWN_DEVICE = N_("the catalogue has no such device")
+NO_SEQ_LEN = N_("the sequence length is not stated")
+INTEGERS = N_("products in 8-bit integers, which no peak for training covers")
 STAND_IN = "a100-sxm-80gb"
 """Taken where a row of memory only names no device: what is held does not depend on it, only whether it fits."""
 _UNSLOTH_SEQ_LEN = 2_048
 """max_seq_length of every notebook that Unsloth's README of 2024 compares."""
+OTHER_TRAINING = N_("a kind of training that is not estimated")
+USUAL_SEQ_LEN = 2_048
+"""Where a row with a rate of tokens does not say: the commonest length of the measured runs."""
+_SMALL_GIB = 24.0
+"""Of a device that nobody names."""
 SHORT_SAMPLE = 100.0
 """Tokens of an Alpaca sample: where packed samples keep their own attention, it stays inside about so many."""
 _DEFAULT_RANK = 16
 """Of adapters, where the row does not say: PEFT's examples."""
 _PRECISIONS = ("bf16", "fp16", "fp32", "tf32", "fp8", "mxfp8", "nvfp4")
-_QUANTISED = ("nf4", "int4", "int8", "")
+_QUANTISED = ("nf4", "int4", "int8")
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -114,6 +125,7 @@ class Reader:
         self._shapes: dict[tuple[str, ShapeRow], Architecture] = {}
         self._devices: dict[str, str | None] = {}
         self._models: dict[str, str | None] = {}
+        self._gains: dict[str, Mapping[str, float]] = {}
 
     def problem(self, run: Measured) -> Problem | Skipped:
         """The problem that a row is, or why it is none."""
@@ -126,16 +138,21 @@ class Reader:
 
     def _problem(self, run: Measured) -> Problem:
         notes = Notes()
+        if run.method == OTHER_KIND:
+            raise Unusable(OTHER_TRAINING)
         if run.engine_assumed:
             notes("engine", run.engine, run.engine_assumed)
+        for one in run.unheard:
+            notes(one.split("=", 1)[0], "empty", f"{one} is no word of this column")
         device = self._device(run, notes)
         row = self.catalogue.accelerators.get(device)
         engine = self.catalogue.engines[run.engine]
         arch = self._architecture(run, notes)
-        seq_len = _seq_len(run, notes)
+        seq_len = self._seq_len(run, notes)
         precision = _precision(run, row, notes)
-        laid = layouts.degrees(run, notes)
+        laid = layouts.degrees(run, notes, lambda devices: _fewest(run, arch, row, devices))
         machine = self._cluster(run, device, row, laid.devices, notes)
+        precision = self._computed(precision, machine.device, notes)
         return Problem(
             run,
             shapes.as_run(arch, run),
@@ -147,7 +164,7 @@ class Reader:
             tuple(notes.lines.values()),
             document=SHORT_SAMPLE if "short-samples" in run.flags else None,
             scores_speed=run.has_speed and bool(run.device),
-            scores_memory=run.has_memory,
+            scores_memory=run.has_memory and "length" not in notes.lines,
         )
 
     def _named(self, run: Measured) -> Measured:
@@ -158,6 +175,32 @@ class Reader:
             self._models[run.model] = shapes.model_key(run.model, self.catalogue)
         key = self._models[run.model]
         return run if key is None else msgspec.structs.replace(run, model_key=key)
+
+    def _seq_len(self, run: Measured, notes: Notes) -> int:
+        """Tokens of one sequence; a rate of tokens can do without, a time of a step and a peak cannot."""
+        if run.seq_len is not None:
+            return run.seq_len
+        if run.sample_tokens is not None:
+            return round(run.sample_tokens)
+        if run.engine == "unsloth" or "unsloth" in run.source:
+            notes("seq_len", _UNSLOTH_SEQ_LEN, "max_seq_length of Unsloth's notebooks")
+            return _UNSLOTH_SEQ_LEN
+        if run.step_s and run.tokens_s and run.devices and run.global_batch:
+            found = max(1, round(run.tokens_s * run.devices * run.step_s / run.global_batch))
+            notes("seq_len", found, "from the rate of tokens, the time of a step and its batch")
+            return found
+        if run.tokens_s is None or run.step_s is not None:
+            raise Unusable(NO_SEQ_LEN)
+        row = self.catalogue.models.get(run.model_key or "")
+        if run.method == "pretrain" and row is not None and row.sequence_length:
+            notes(
+                "seq_len",
+                int(row.sequence_length),
+                f"not stated: that of {row.name}; a rate of tokens hardly depends on it",
+            )
+            return int(row.sequence_length)
+        notes("length", USUAL_SEQ_LEN, "not stated; a rate of tokens hardly depends on it")
+        return USUAL_SEQ_LEN
 
     def _device(self, run: Measured, notes: Notes) -> str:
         """Key of the device, or words for one that is named by its memory."""
@@ -174,6 +217,20 @@ class Reader:
             return f"{run.limit_gib:g}GB GPU"
         notes("device", STAND_IN, "not stated; what is held does not depend on it")
         return STAND_IN
+
+    def _computed(self, precision: Precision, device: Device, notes: Notes) -> Precision:
+        """What the device computes in: numbers that it only stores are unpacked to what it trains in."""
+        usual = cast("Precision | None", device.training_dtype)
+        if usual is None:
+            return precision
+        gains = self._gains.get(device.key)
+        if gains is None:
+            gains = self._gains[device.key] = silicon(device, self.catalogue).gain
+        tried = (precision, *(("fp8",) if precision in LOW_PRECISION else ()), usual)
+        found = next(one for one in tried if one in gains or one in ("bf16", usual) or one in _wide(device))
+        if found != precision:
+            notes("computes", found, f"{device.name} has no rate for {precision}")
+        return cast(Precision, found)
 
     def _architecture(self, run: Measured, notes: Notes) -> Architecture:
         name, shape = run.model or "own", shapes.shape_of(run, self.catalogue, notes)
@@ -220,30 +277,35 @@ def problems(runs: Iterable[Measured], catalogue: Catalogue) -> tuple[list[Probl
     return made, skipped
 
 
-def _seq_len(run: Measured, notes: Notes) -> int:
-    if run.seq_len is not None:
-        return run.seq_len
-    if run.sample_tokens is not None:
-        return round(run.sample_tokens)
-    if run.engine == "unsloth" or "unsloth" in run.source:
-        notes("seq_len", _UNSLOTH_SEQ_LEN, "max_seq_length of Unsloth's notebooks")
-        return _UNSLOTH_SEQ_LEN
-    raise Unusable(NO_SEQ_LEN)
+def _wide(device: Device) -> tuple[str, ...]:
+    """Precisions of 16 bits and more for which the device has a peak."""
+    return tuple(one for one in ("fp16", "tf32", "fp32") if one in device.peaks)
+
+
+def _fewest(run: Measured, arch: Architecture, row: AcceleratorRow | None, devices: int) -> layouts.Degrees:
+    """Degrees on which the state fits, where the row says none."""
+    memory = (run.limit_gib or _SMALL_GIB) if row is None else row.memory_gib
+    per_node = min(run.per_node or machines.BOX, devices)
+    return layouts.fewest(
+        total_parameters(arch), memory * GIB, devices, per_node, arch.layer_count,
+        frozen=run.method in ("lora", "qlora"),
+    )  # fmt: skip
 
 
 def _precision(run: Measured, row: AcceleratorRow | None, notes: Notes) -> Precision:
     """What the products run in; for a quantised base what it is unpacked to."""
-    if run.precision in _PRECISIONS:
-        return cast(Precision, run.precision)
-    if run.precision not in _QUANTISED or (run.precision == "int8" and run.method != "qlora"):
+    said = habits.precision(run.precision)
+    if said in _PRECISIONS:
+        return cast(Precision, said)
+    if said == "int8" and run.method != "qlora":
         raise Unusable(INTEGERS)
     if "autocast-fp16" in run.flags or (row is not None and "bf16" not in row.peak_tflop_s):
         return "fp16"
-    if run.precision == "":
-        usual: Precision = "fp8" if run.engine.startswith("mlperf") else "bf16"
-        notes("precision", usual, "the usual one of that engine")
-        return usual
-    return "bf16"
+    if said in _QUANTISED:
+        return "bf16"
+    usual: Precision = "fp8" if run.engine.startswith("mlperf") else "bf16"
+    notes("precision", usual, f"{run.precision} is unknown" if run.precision else "the usual one of that engine")
+    return usual
 
 
 def _training(run: Measured, engine: EngineRow, notes: Notes) -> Training:

@@ -15,9 +15,9 @@ import msgspec
 from cardyears.base.errors import BadInput, shown
 from cardyears.base.text import Text
 from cardyears.catalogue.schema import SourceRow
-from cardyears.validate.columns import table
 from cardyears.validate.engines import FRONT_ENDS, engine_of, plain
 from cardyears.validate.notes import FRONT_END, remark
+from cardyears.validate.table import table
 
 DATA = Path(__file__).with_name("data")
 SHIPPED = DATA / "runs.csv"
@@ -33,6 +33,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     where: str = ""
     """Page, table, file or line inside the source."""
     date: str = ""
+    table: str = ""
+    """Which of the source's kinds of run it is, in the words of the table that it came from."""
     quality: str = "good"
     """good, or weak: not tuned for speed, approximate, read off a chart, or from a thread."""
     outcome: str = "ran"
@@ -102,6 +104,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     optimizer: str = ""
     offload: str = ""
     compiled: bool | None = None
+    unheard: tuple[str, ...] = ()
+    """Cells of a person's table with words that their columns do not know, as "column=word"."""
     flags: tuple[str, ...] = ()
     """Facts that no column holds: keys of `validate.notes.FLAGS`."""
 
@@ -190,6 +194,7 @@ def _measured(number: int, cells: dict[str, Any], name: str) -> Measured:
         method=cells.get("method", "pretrain"),
         device=cells.get("device", ""),
         flags=notes.flags,
+        sharded=cells.get("sharding") in ("zero3", "hsdp") and not {"tp", "pp"} & cells.keys(),
     )
     flags = notes.flags
     if plain(cells.get("engine", "")) in FRONT_ENDS and FRONT_END not in flags:

@@ -13,19 +13,27 @@ from typing import Any
 import msgspec
 
 from cardyears.base.errors import CardyearsError
+from cardyears.base.text import N_
 from cardyears.catalogue.find import find
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.schema import LatentRow, ShapeRow
+from cardyears.resolve.generic import generic_decoder
 from cardyears.resolve.models import checked
 from cardyears.validate.runs import Measured, Unusable
 from cardyears.work.architecture import Architecture
+from cardyears.work.channels import Mlp
+from cardyears.work.mixers import Attention
 from cardyears.work.params import total_parameters
 
-NO_SHAPE = "no architecture in the row, and the catalogue has no such model"
-NO_WIDTH = "the architecture lacks layers, width or heads"
-HYBRID = "hybrid layers whose pattern the row does not have"
-IMPOSSIBLE = "the architecture's parts do not fit together"
-OTHER_COUNT = "the architecture's columns make other than the stated parameters"
+NO_SHAPE = N_("no architecture in the row, and the catalogue has no such model")
+NO_WIDTH = N_("the architecture lacks layers or width")
+HYBRID = N_("hybrid layers whose pattern the row does not have")
+IMPOSSIBLE = N_("the architecture's parts do not fit together")
+OTHER_COUNT = N_("the architecture's columns make other than the stated parameters")
+USUAL_HEAD = 128
+"""Width of a head where the row states none."""
+SMALLEST, LARGEST = 1e7, 1e12
+"""Parameters of a model that may be taken for a generic decoder."""
 MORE, LESS = 1.25, 0.6
 """How far the count of the columns may be from the stated one. Hybrids whose layers are not all attention come out
 half as large again; columns have no table of learned positions, which small models at long sequences have."""
@@ -83,7 +91,7 @@ def shape_of(run: Measured, catalogue: Catalogue, assume: Assume) -> ShapeRow:
     own = {field: getattr(run, field) for field in _OWN if getattr(run, field) is not None}
     base = _base(run, catalogue)
     if base is None and not own.keys() & {"layers", "hidden"}:
-        raise Unusable(NO_SHAPE)
+        return _by_size(run, assume)
     if "hybrid" in run.flags:
         raise Unusable(HYBRID)
     if base is not None:
@@ -91,9 +99,30 @@ def shape_of(run: Measured, catalogue: Catalogue, assume: Assume) -> ShapeRow:
         if missing:
             assume("model", run.model_key or run.model, "the catalogue's shape of that name")
         return _over(base, own, run, assume)
-    if not {"layers", "hidden", "heads"} <= own.keys():
+    if not {"layers", "hidden"} <= own.keys():
         raise Unusable(NO_WIDTH)
+    if "heads" not in own:
+        own["heads"] = max(1, own["hidden"] // (own.get("head_dim") or USUAL_HEAD))
+        assume("heads", own["heads"], f"not stated: heads of {own.get('head_dim') or USUAL_HEAD}")
     return _from_columns(own, run, assume)
+
+
+def _by_size(run: Measured, assume: Assume) -> ShapeRow:
+    """A generic decoder of the stated size; `Unusable` where the model cannot be one."""
+    size = run.parameters
+    sparse = run.experts or run.active_parameters not in (None, run.parameters)
+    if size is None or sparse or "images" in run.flags or "hybrid" in run.flags or not SMALLEST < size < LARGEST:
+        raise Unusable(NO_SHAPE)
+    arch = generic_decoder(size)
+    assume("shape", f"{size / 1e9:.3g}B", "a generic decoder of that size: neither row nor catalogue has its shape")
+    layer = arch.layers[0][0]
+    mixer, channel = layer.mixer, layer.channel
+    assert isinstance(mixer, Attention)
+    assert isinstance(channel, Mlp)
+    return ShapeRow(
+        layers=arch.layer_count, hidden=arch.hidden, heads=mixer.heads, kv_heads=mixer.kv_heads,
+        head_dim=mixer.head_dim, ffn=channel.width, gated=channel.gated, vocab=arch.vocab, tied=arch.tied,
+    )  # fmt: skip
 
 
 def _base(run: Measured, catalogue: Catalogue) -> ShapeRow | None:
@@ -129,9 +158,7 @@ def _from_columns(own: dict[str, Any], run: Measured, assume: Assume) -> ShapeRo
         reason = "Llama's tokenizer" if gated else "GPT-2's 50,257 padded as Megatron does"
         assume("vocab", own["vocab"], reason)
     if "ffn" not in own:
-        if not own.get("expert_ffn"):
-            raise Unusable(NO_WIDTH)
-        own["ffn"] = own["expert_ffn"] * max(1, own.get("top_k", 1))
+        own["ffn"] = (own.get("expert_ffn") or 0) * max(1, own.get("top_k", 1)) or _usual_width(own, assume)
         if own.get("dense_layers"):
             assume("ffn", own["ffn"], "a dense layer as wide as the experts that a token takes")
     if own.get("experts") and not own.get("expert_ffn"):
@@ -144,6 +171,13 @@ def _from_columns(own: dict[str, Any], run: Measured, assume: Assume) -> ShapeRo
         own.pop("kv_heads", None)
         own.pop("head_dim", None)
     return ShapeRow(**own, latent=latent)
+
+
+def _usual_width(own: dict[str, Any], assume: Assume) -> int:
+    """Width of an MLP that nobody states: four times the model's, or 8/3 where it is gated."""
+    width: int = round(own["hidden"] * (8 / 3 if own["gated"] else 4))
+    assume("ffn", width, "not stated: the usual proportion")
+    return width
 
 
 def _latent(hidden: int) -> LatentRow:

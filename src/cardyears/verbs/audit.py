@@ -79,9 +79,20 @@ def audit(said: ClaimText, catalogue: Catalogue) -> Audit:
     wrong = (*_about_flop(said, flop), *_about_memory(said, named, catalogue))
     if wrong and (word is None or word.verdict is not Verdict.NO):
         word = Plausibility.CONTRADICTORY
-    findings = (*wrong, *_findings(said, flop, one, catalogue))
+    findings = (*wrong, *_findings(said, flop, one, catalogue), *_calibration(usual, catalogue))
     why = _why(word, mfu, usual, usual_s, one) if mfu is not None or not wrong else wrong[0]
     return Audit(said, flop, origin, one, device_s, mfu, word, usual, usual_s, findings, why)
+
+
+def _calibration(usual: Interval | None, catalogue: Catalogue) -> Iterator[Text]:
+    """That what is usual is taken from a person's own runs."""
+    mine = catalogue.calibration
+    if mine is not None and usual is not None:
+        yield Text(
+            "what is usual is taken from your calibration {name}: {rows:integer} runs, {share:number} times the usual "
+            "share of peak",
+            name=mine.name, rows=mine.rows, share=mine.share,
+        )  # fmt: skip
 
 
 def _with_model(said: ClaimText, catalogue: Catalogue) -> tuple[ClaimText, str | None]:

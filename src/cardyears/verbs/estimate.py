@@ -21,10 +21,12 @@ from cardyears.layout.legal import complete
 from cardyears.layout.partial import PartialLayout
 from cardyears.layout.remarks import remarks
 from cardyears.layout.site import Site, site
+from cardyears.machine.calibration import step_spread
 from cardyears.machine.cluster import Cluster
 from cardyears.machine.engine import Engine
 from cardyears.machine.rates import LOW_PRECISION
 from cardyears.question.question import Question
+from cardyears.resolve.calibration import noted
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.devices import cluster, usable_assumption
 from cardyears.resolve.engines import find_engine
@@ -120,6 +122,7 @@ def prepared(
         found.architecture, training, seq_len, machine, engine, catalogue, assumed, usable_share=usable,
         named=question.engine is not None,
     )  # fmt: skip
+    noted(catalogue, assumed)
     return Prepared(found, task, usable)
 
 
@@ -273,7 +276,8 @@ def _rested(task: Job, found: Estimate, *, named: bool) -> _Rested:
     if task.engine.kind != "measured":
         assumed += host
     known = named and task.engine.kind == "measured" and task.silicon.kind == "measured"
-    return _Rested(assumed / total, KNOWN_SPREAD if known else STEP_SPREAD)
+    usual = KNOWN_SPREAD if known else STEP_SPREAD
+    return _Rested(assumed / total, step_spread(task.calibration, usual))
 
 
 def _reading_remarks(found: Model) -> tuple[Text, ...]:

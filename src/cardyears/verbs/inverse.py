@@ -18,6 +18,7 @@ from cardyears.catalogue.load import Catalogue
 from cardyears.estimate.fit import SEVERAL
 from cardyears.estimate.memory import memory
 from cardyears.layout.layout import Layout
+from cardyears.machine.calibration import plain_habits
 from cardyears.question.hardware import MOST_DEVICES, HardwareText
 from cardyears.question.question import Question
 from cardyears.resolve.defaults import Assumed
@@ -104,7 +105,8 @@ def least_memory(question: Question, catalogue: Catalogue) -> Iterator[LeastMemo
     for method, recipe in WAYS:
         asked = msgspec.structs.replace(question, method=method)
         seq_len = sequence_length(asked, found, assumed)
-        total = float(memory(found.architecture, Training(method, RECIPES[recipe]), lean, seq_len).total)
+        training, habits = Training(method, RECIPES[recipe]), plain_habits(catalogue.calibration)
+        total = float(memory(found.architecture, training, lean, seq_len, habits=habits).total)
         yield LeastMemory(method, recipe, memory_spread(catalogue, method) * total)
 
 

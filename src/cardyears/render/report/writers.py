@@ -19,15 +19,18 @@ REPORTS = {
     "Need": ("inverse", "need"),
     "Instead": ("inverse", "instead"),
     "Reconciled": ("reconcile", "reconcile"),
+    "Validated": ("cardyears.validate.page", "validated"),
     "Listing": ("rows", "rows"),
 }
-"""File and function for each kind of answer; imported when one is written, so that none waits for the others."""
+"""File, or module where it lies above this part, and function for each kind of answer; imported when one is written,
+so that none waits for the others."""
 
 
 def report(subject: Any, page: Page, *, explained: bool = False, titles: Titles = None) -> str:
     """An answer of any kind on a page."""
     file, function = REPORTS[type(subject).__name__]
-    written = getattr(import_module(f"cardyears.render.report.{file}"), function)
+    module = file if "." in file else f"cardyears.render.report.{file}"
+    written = getattr(import_module(module), function)
     written(subject, page, explained=explained, titles=titles)
     return str(page)
 

@@ -1,0 +1,178 @@
+"""The verb `validate` and its public result. What it needs is imported when it is called: no other verb reads runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cardyears.api import results
+from cardyears.catalogue.load import load
+
+if TYPE_CHECKING:
+    from cardyears.validate.compare import Compared
+    from cardyears.validate.held import Held
+    from cardyears.validate.report import Part, Validation
+    from cardyears.validate.validated import Validated
+    from cardyears.validate.whole import WholeRuns
+
+
+class ValidateResult(results.Result, frozen=True, kw_only=True):
+    """Predicted against measured. `speed` to `baseline` are over rows of good quality, as `groups` are."""
+
+    rows: int
+    predicted: int
+    skipped: Mapping[str, int]
+    speed: Mapping[str, Any]
+    """Errors of the step time: predicted over measured, minus one."""
+    memory: Mapping[str, Any]
+    fit_verdicts: Mapping[str, int]
+    baseline: Mapping[str, Any]
+    """One constant share of peak on the same rows as `speed`; `share` is the one that fits them best."""
+    by: str
+    groups: Mapping[str, Mapping[str, Any]]
+    weak: Mapping[str, Any]
+    """The same over the other rows."""
+    choice: Mapping[str, Any] | None
+    """What choosing by the estimate costs among families of layouts that were measured; None where there is none."""
+    assumed: Mapping[str, float] | None
+    """Shares of the runs with a speed whose estimate rests on something assumed."""
+    unread_words: Mapping[str, int]
+    """Words of the table that their columns do not know."""
+    runs: Mapping[str, Any] | None
+    """Whole trainings, in device-hours."""
+    entries: list[dict[str, Any]]
+    """Every predicted row, where they were asked for."""
+    calibration: Mapping[str, Any] | None
+    """The factors that were used."""
+    calibrated: Mapping[str, Any] | None
+    """The factors that were fitted here, and the errors that they leave."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON object; keys that nobody asked for are left out."""
+        found = super().as_dict()
+        unasked = [name for name in ("runs", "calibration", "calibrated") if found[name] is None]
+        if not self.subject.rows:
+            unasked.append("entries")
+        return {name: value for name, value in found.items() if name not in unasked}
+
+
+def validate(
+    file: str | Path | None = None,
+    *,
+    by: str = "gpu",
+    rows: bool = False,
+    runs: str | Path | None = None,
+    calibrate: str | Path | None = None,
+    catalogue: str | Path | None = None,
+    calibration: str | Path | None = None,
+) -> ValidateResult:
+    """How far the estimates are from measured runs: those that ship with the product, or those of a table.
+
+    `calibrate` names a file for the factors that correct the estimates for the table's cluster, which the other verbs
+    take as `calibration`.
+
+    >>> found = validate()
+    >>> found.rows, found.speed["median_abs_error"] < 0.1 < found.baseline["median_abs_error"]
+    (3651, True)
+    """
+    from cardyears.resolve.calibration import calibrated, read_calibration
+    from cardyears.validate import validated
+
+    plain = load() if catalogue is None else load().with_file(catalogue)
+    known = plain if calibration is None else calibrated(plain, read_calibration(calibration))
+    return result(validated.validate(file, known, plain, by=by, rows=rows, runs=runs, calibrate_to=calibrate))
+
+
+def result(made: Validated) -> ValidateResult:
+    """The public result."""
+    found = made.found
+    good = _part(found.good)
+    good["baseline"]["share"] = found.constant_share
+    return ValidateResult(
+        subject=made,
+        rows=found.rows,
+        predicted=found.predicted,
+        skipped=found.skipped,
+        **good,
+        by=found.by,
+        groups={name: _part(part) for name, part in found.groups.items()},
+        weak=_part(found.weak),
+        choice=None if found.choice is None else msgspec.to_builtins(found.choice),
+        assumed=None if found.rests is None else msgspec.to_builtins(found.rests),
+        unread_words=found.unheard,
+        runs=None if made.runs is None else _whole(made.runs),
+        entries=entries(found) if made.rows else [],
+        calibration=None if found.calibration is None else msgspec.to_builtins(found.calibration),
+        calibrated=None
+        if made.made is None or made.after is None
+        else {**msgspec.to_builtins(made.made), "after": _part(made.after.good)},
+    )
+
+
+def _part(part: Part) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(part)
+    return found
+
+
+def _whole(runs: WholeRuns) -> dict[str, Any]:
+    """The contract's scores of whole trainings, those of second-hand figures apart."""
+    return {
+        "rows": runs.rows,
+        "predicted": len(runs.judged),
+        "skipped": dict(runs.skipped),
+        **msgspec.to_builtins(runs.good),
+        "weak": msgspec.to_builtins(runs.weak),
+        "entries": [
+            {
+                "model": one.run.model,
+                "source": one.run.source,
+                "measured_device_hours": one.measured,
+                "predicted_device_hours": msgspec.to_builtins(one.predicted),
+                "error": one.error,
+            }
+            for one in runs.judged
+        ],
+    }
+
+
+def entries(found: Validation) -> list[dict[str, Any]]:
+    """Every predicted row, in the order of the table."""
+    from cardyears.validate.interval import interval
+
+    rows: dict[int, dict[str, Any]] = {}
+    for one in found.speeds:
+        wide = interval(one.problem, found.catalogue)
+        row = rows.setdefault(id(one.problem), _row(one))
+        row |= {
+            "measured_step_s": one.measured_s,
+            "predicted_step_s": msgspec.to_builtins(wide * one.predicted_s),
+            "error": one.error,
+        }
+    for each in found.memories:
+        row = rows.setdefault(id(each.problem), _row(each))
+        row |= {
+            "measured_peak_bytes": each.measured,
+            "predicted_peak_bytes": msgspec.to_builtins(each.spread * each.predicted),
+            "memory_error": each.error,
+            "fits": each.verdict.value,
+        }
+    return list(rows.values())
+
+
+def _row(one: Compared | Held) -> dict[str, Any]:
+    problem, run = one.problem, one.problem.measured
+    return {
+        "id": run.id,
+        "source": run.source,
+        "quality": run.quality,
+        "outcome": run.outcome,
+        "model": run.model,
+        "device": problem.device.key,
+        "devices": problem.cluster.count,
+        "engine": problem.engine,
+        "method": problem.training.method,
+        "assumed": list(problem.assumed),
+    }

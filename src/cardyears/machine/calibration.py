@@ -1,0 +1,81 @@
+"""How does one's own cluster differ from what the catalogue says? A few factors with a physical meaning.
+
+Fitted on measured runs (`validate.calibrate`), read from a file (`resolve.calibration`), and kept with the problem, so
+that the sums narrow their intervals. Knows no model.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from cardyears.base.interval import Interval
+from cardyears.machine.engine import PLAIN_HABITS, MemoryHabits
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """Factors on the catalogue's coefficients; 1 changes nothing."""
+
+    name: str = ""
+    """The file that it was read from, or the table that it was fitted on."""
+    rate: float = 1.0
+    """Rate of matrix products and attention kernels: power, clocks, libraries."""
+    memory_bound: float = 1.0
+    """Bytes that memory-bound operators move: fused or not."""
+    host: float = 1.0
+    """Host time: launching kernels and collectives, and what each step takes besides."""
+    traffic: float = 1.0
+    """Share of the traffic between devices that computation does not hide."""
+    held: float = 1.0
+    """Memory held beside state and activations: the framework's context and the allocator's reserve."""
+    share: float = 1.0
+    """Share of peak of whole runs, over what such devices usually attain."""
+    rows: int = 0
+    """Measured runs with a speed that it was fitted on."""
+    memory_rows: int = 0
+    step_spread: Interval | None = None
+    """Measured over predicted step time that is left, 80 %; None where no speed was measured."""
+    memory_spread: Interval | None = None
+    """The same of peak memory."""
+
+
+FACTORS = ("rate", "memory_bound", "host", "traffic", "held", "share")
+"""The fields that are factors, as the file names them."""
+SMALLEST, LARGEST = 0.05, 20.0
+"""Beyond these a factor says that something else is wrong."""
+
+
+def step_spread(one: Calibration | None, usual: Interval) -> Interval:
+    """Measured over predicted step time: what the calibration leaves, or the usual.
+
+    >>> step_spread(None, Interval(0.7, 1.0, 1.4)).high
+    1.4
+    """
+    return usual if one is None or one.step_spread is None else one.step_spread
+
+
+def memory_spread(one: Calibration | None, usual: Interval) -> Interval:
+    """Measured over predicted peak memory: what the calibration leaves, or the usual.
+
+    >>> memory_spread(Calibration(memory_spread=Interval(0.9, 1.0, 1.1)), Interval(0.8, 1.0, 1.6)).high
+    1.1
+    """
+    return usual if one is None or one.memory_spread is None else one.memory_spread
+
+
+MOST_RESERVE = 0.5
+"""Share of its memory that an allocator may be said to hold in vain."""
+
+
+def plain_habits(one: Calibration | None) -> MemoryHabits:
+    """What a process of plain PyTorch holds, with the calibration's factor.
+
+    >>> plain_habits(Calibration(held=2.0)).reserve_share
+    0.1
+    """
+    if one is None:
+        return PLAIN_HABITS
+    return msgspec.structs.replace(
+        PLAIN_HABITS,
+        context_bytes=PLAIN_HABITS.context_bytes * one.held,
+        reserve_share=min(MOST_RESERVE, PLAIN_HABITS.reserve_share * one.held),
+    )

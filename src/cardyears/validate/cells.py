@@ -1,0 +1,148 @@
+"""What may a cell of a person's table hold? Numbers, facts and words as people write them, or nothing.
+
+This file knows no column and no file; `validate.columns` says which cell is read how.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+LARGEST, LARGEST_FLOP = 1e18, 1e30
+NOTHING = frozenset({"", "-", "–", "—", "?", "n/a", "na", "nan", "null", "nil", "<na>", "unknown", "not stated", "tbd"})
+"""What stands in a cell of which nothing is known; "none" is a word of some columns and nothing in all others."""
+_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+TRUE = frozenset({"1", "true", "yes", "y", "on", "t"})
+FALSE = frozenset({"0", "false", "no", "n", "off", "f", "none"})
+
+Cell = Callable[[str], Any]
+
+
+class Unreadable(ValueError):
+    """A cell that does not read; said without its place."""
+
+
+class Unheard(ValueError):
+    """A word that a column does not know: the cell counts as empty, and that is said."""
+
+
+def text(cell: str) -> str:
+    """The words of a cell."""
+    return cell
+
+
+def number(cell: str) -> float | None:
+    """A positive number; None for the "none" that tables of programs have where a number is missing.
+
+    >>> number("1,024"), number("2,5"), number("4e3")
+    (1024.0, 2.5, 4000.0)
+    """
+    value = amount(cell)
+    if value is not None and value <= 0:
+        raise Unreadable
+    return value
+
+
+def flop(cell: str) -> float | None:
+    """A count of FLOP of a whole training."""
+    return amount(cell, LARGEST_FLOP) or None
+
+
+def amount(cell: str, largest: float = LARGEST) -> float | None:
+    """A number that may be zero, with grouped thousands or a decimal comma."""
+    if cell.casefold() == "none":
+        return None
+    if _GROUPED.fullmatch(cell):
+        cell = cell.replace(",", "")
+    elif _DECIMAL_COMMA.fullmatch(cell):
+        cell = cell.replace(",", ".")
+    try:
+        value = float(cell)
+    except ValueError:
+        raise Unreadable from None
+    if not (math.isfinite(value) and 0 <= value <= largest):
+        raise Unreadable
+    return value
+
+
+def count(cell: str) -> int | None:
+    """A whole number above zero."""
+    return _whole(number(cell))
+
+
+def count_if_any(cell: str) -> int | None:
+    """A whole number; a zero says that there is none, so that the cell counts as empty.
+
+    >>> count_if_any("8.0"), count_if_any("0")
+    (8, None)
+    """
+    return _whole(amount(cell)) or None
+
+
+def count_or_none(cell: str) -> int | None:
+    """A whole number that may be zero."""
+    return _whole(amount(cell))
+
+
+def _whole(value: float | None) -> int | None:
+    if value is None:
+        return None
+    if value != int(value):
+        raise Unreadable
+    return int(value)
+
+
+def share(cell: str) -> float | None:
+    """A share of one, or of a hundred with its sign.
+
+    >>> share("0.41"), share("41 %")
+    (0.41, 0.41)
+    """
+    if cell.endswith("%"):
+        value = amount(cell.removesuffix("%").strip())
+        return None if value is None else value / 100.0
+    return amount(cell) or None
+
+
+def fact(cell: str) -> bool:
+    """Whether something is so."""
+    word = cell.casefold().removesuffix(".0")
+    if word in TRUE:
+        return True
+    if word in FALSE:
+        return False
+    raise Unreadable
+
+
+def words(known: Mapping[str, str]) -> Cell:
+    """A reader of words that a column knows, whatever their case and what joins their parts.
+
+    >>> words({"zero3": "zero3"})("ZeRO-3")
+    'zero3'
+    """
+
+    def read(cell: str) -> str:
+        word = plain(cell)
+        if word not in known:
+            raise Unheard
+        return known[word]
+
+    return read
+
+
+def plain(word: str) -> str:
+    """A word without case, spaces and joints: "ZeRO-3" and "zero_3" are one."""
+    return re.sub(r"[\s_./-]+", "", word.casefold().removesuffix(".0"))
+
+
+def scaled(scale: float) -> Cell:
+    """A reader of positive numbers in another unit."""
+
+    def read(cell: str) -> float | None:
+        value = number(cell)
+        return None if value is None else value * scale
+
+    return read

@@ -1,0 +1,82 @@
+"""What `validate` answers: a table against its estimates, what was asked besides, and the calibration that it gave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from cardyears.base.errors import BadInput, shown
+from cardyears.base.text import Text
+from cardyears.catalogue.load import Catalogue
+from cardyears.machine.calibration import Calibration
+from cardyears.validate import mine
+from cardyears.validate.calibrate import calibrate
+from cardyears.validate.compare import Compared, compared
+from cardyears.validate.read import problems
+from cardyears.validate.report import Validation, read_group, validation
+from cardyears.validate.runs import load_runs
+from cardyears.validate.whole import WholeRuns, load_whole, whole_runs
+
+
+class Validated(msgspec.Struct, frozen=True):
+    """Everything that was asked of a table."""
+
+    found: Validation
+    rows: bool
+    """Whether every row is wanted."""
+    runs: WholeRuns | None
+    """Whole trainings, where a table of them was named."""
+    made: Calibration | None
+    """The calibration that was fitted."""
+    made_file: str
+    after: Validation | None
+    """The same table with that calibration: in sample."""
+    shipped: Sequence[Compared]
+    """Measured runs among which neighbours are looked for."""
+
+
+def validate(
+    file: str | Path | None,
+    catalogue: Catalogue,
+    plain: Catalogue,
+    *,
+    by: str = "gpu",
+    rows: bool = False,
+    runs: str | Path | None = None,
+    calibrate_to: str | Path | None = None,
+) -> Validated:
+    """A table against its estimates. `plain` is the catalogue without a calibration: what one is fitted to."""
+    read_group(by)
+    if calibrate_to is not None:
+        mine.check_path(calibrate_to)
+    name = "" if file is None else Path(file).name
+    brought = load_runs(file)
+    found = validation(brought, catalogue, by, name)
+    made, after = None, None
+    if calibrate_to is not None:
+        made = fitted(found, plain, name)
+        mine.write(made, calibrate_to)
+        after = validation(brought, _with(plain, made), by, name)
+    whole = None if runs is None else whole_runs(load_whole(runs), catalogue)
+    shipped = found.speeds if file is None else compared(problems(load_runs(), plain)[0], plain)
+    return Validated(found, rows, whole, made, "" if calibrate_to is None else Path(calibrate_to).name, after, shipped)
+
+
+def fitted(found: Validation, plain: Catalogue, name: str) -> Calibration:
+    """The calibration of a table. `BadInput` where no row of it was predicted."""
+    timed = {id(one.problem): one.problem for one in found.speeds}
+    some = list((timed | {id(one.problem): one.problem for one in found.memories}).values())
+    if not some:
+        raise BadInput(
+            Text("No row of {path} could be predicted, so nothing can be calibrated.", path=shown(name or "it")),
+            Text("cardyears validate FILE says why each was skipped."),
+        )
+    return calibrate(some, plain, name or "the runs that ship with cardyears")
+
+
+def _with(plain: Catalogue, made: Calibration) -> Catalogue:
+    from cardyears.resolve.calibration import calibrated
+
+    return calibrated(plain, made)
