@@ -11,7 +11,7 @@ CORE := $(VENV)/.core
 DEV := $(VENV)/.dev
 ORACLES := .venv-oracles
 
-.PHONY: help answer test test-oracles check bench docs format catalogue clean
+.PHONY: help answer test test-oracles check bench fit docs format catalogue clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -36,6 +36,10 @@ check: $(DEV) ## format, lint, types, import contracts, docs current
 bench: $(DEV) ## speed, as ratios in one run
 	$(BIN)/python bench/start.py
 	$(BIN)/python bench/search.py
+
+fit: $(DEV) ## fit the coefficients on the measured runs again: minutes, and the same result every time
+	$(BIN)/python tools/fit_steps.py
+	$(BIN)/python tools/fit_memory.py
 
 docs: $(DEV) ## write every page whose numbers the program computes
 	$(BIN)/python tools/docs.py

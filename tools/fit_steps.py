@@ -21,16 +21,17 @@ import numpy as np
 from cardyears.catalogue.compile import DATA
 from cardyears.catalogue.load import load
 from held_out import Fitted, HeldOut, fold, left_out, source, summary
+from step_intervals import write_intervals
 from step_model import HUBER, SHARES, Array, Model, coefficients, load_priors, precision, robust, rows_of
 
 ROUNDS, ENOUGH = 20, 3e-3
 
 
-def fit(model: Model, tightness: Array, *, say: bool = True) -> Fitted:
+def fit(model: Model, tightness: Array, *, rounds: int = ROUNDS, say: bool = True) -> Fitted:
     """The coefficients' logarithms over their priors: Gauss-Newton with Huber weights and priors."""
     theta = np.zeros(len(model.every))
     base = model.predict(theta)
-    for number in range(ROUNDS):
+    for number in range(rounds):
         slopes = model.jacobian(theta, base)
         pull = robust(model.weight, base)
         left = slopes.T @ (pull[:, None] * slopes) + tightness
@@ -118,6 +119,7 @@ def main(*, without: bool) -> None:
         held_out(fitted)
         return
     write(fitted)
+    write_intervals(fitted)
 
 
 if __name__ == "__main__":

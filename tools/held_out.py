@@ -32,6 +32,14 @@ class Fitted(NamedTuple):
     precision: Array
 
 
+class Seen(NamedTuple):
+    """One run left out: distance of the nearest that was kept, and log of predicted over measured step time."""
+
+    row: Row
+    away: float
+    error: float
+
+
 def moved(fitted: Fitted, kept: Array) -> Array:
     """How the coefficients move when only some runs are kept."""
     slopes, error, weight = fitted.slopes[kept], fitted.error[kept], fitted.model.weight[kept]

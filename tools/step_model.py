@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from cardyears.case import Job
 from cardyears.catalogue.load import Catalogue
 from cardyears.estimate.step import setting, step
 from cardyears.machine.engine import Engine
@@ -168,18 +169,26 @@ class Model:
 
     def predict(self, theta: Array) -> Array:
         """Log of predicted over measured step time."""
-        values = self.values(theta)
-        made = {key: self._engine(key, one, values) for key, one in self.known.items()}
         out = np.empty(len(self.rows))
+        for index, (row, task) in enumerate(zip(self.rows, self.fitted_jobs(theta), strict=True)):
+            total = step(task, row.problem.layout, setting(task, row.problem.layout.precision)).total
+            out[index] = math.log(float(total) / row.measured)
+        return out
+
+    def engines(self, theta: Array) -> dict[str, Engine]:
+        """All engines with these coefficients."""
+        values = self.values(theta)
+        return {key: self._engine(key, one, values) for key, one in self.known.items()}
+
+    def fitted_jobs(self, theta: Array) -> Iterator[Job]:
+        """The rows' jobs with these coefficients."""
+        values, made = self.values(theta), self.engines(theta)
         chips: dict[tuple[str, str], Silicon] = {}
-        for index, (row, task) in enumerate(zip(self.rows, self.jobs, strict=True)):
+        for row, task in zip(self.rows, self.jobs, strict=True):
             key = (row.problem.device.key, row.chip)
             if key not in chips:
                 chips[key] = self._chip(row, values)
-            fitted = msgspec.structs.replace(task, engine=made[row.engine], silicon=chips[key])
-            total = step(fitted, row.problem.layout, setting(fitted, row.problem.layout.precision)).total
-            out[index] = math.log(float(total) / row.measured)
-        return out
+            yield msgspec.structs.replace(task, engine=made[row.engine], silicon=chips[key])
 
     def _engine(self, key: str, one: Engine, values: Mapping[tuple[str, str], float]) -> Engine:
         changed = {

@@ -206,6 +206,8 @@ class Case(msgspec.Struct, frozen=True):
     engines: Mapping[Method, Engine] = {}
     host: Host | None = None
     precision: Precision = "bf16"
+    step_spread: Interval = Interval.exact(1.0)
+    """Measured over estimated step time of several devices."""
     calibration: Calibration | None = None
     """Whose factors are in the engines' coefficients, and what they leave open."""
 

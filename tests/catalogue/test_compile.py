@@ -77,12 +77,12 @@ def test_every_model_has_a_shape_or_readings(sections: dict[str, Any]) -> None:
 def test_every_file_under_data_is_compiled() -> None:
     there = {path for path in compiler.DATA.rglob("*") if path.is_file() and path.suffix in (".toml", ".csv")}
     compiled = {path for section in compiler.SECTIONS for path in section_files(compiler.DATA, section)}
-    assert {*compiled, compiler.DATA / "prices.csv"} == there
+    assert {*compiled, *(compiler.DATA / f"{name}.csv" for name in compiler.TABLES)} == there
 
 
 def test_what_is_written_is_what_is_read(sections: dict[str, Any]) -> None:
     catalogue = Catalogue(msgspec.msgpack.decode(encode(sections, ""), type=dict[str, bytes]))
-    for section in (*compiler.SECTIONS, "prices"):
+    for section in (*compiler.SECTIONS, *compiler.TABLES):
         assert getattr(catalogue, section) == sections[section]
 
 

@@ -10,22 +10,21 @@ from typing import Any
 
 import pytest
 
-from cardyears.answer.links import STEP_SPREAD
 from cardyears.base.errors import CardyearsError
 from cardyears.catalogue.load import load
+from cardyears.resolve.nearness import distance, nearest
 from cardyears.validate.columns import COLUMNS
 from cardyears.validate.compare import compared
 from cardyears.validate.constant import constant
 from cardyears.validate.held import held
-from cardyears.validate.interval import interval, known
-from cardyears.validate.neighbours import distance, neighbours
+from cardyears.validate.interval import Grounds, interval, known, run_place
+from cardyears.validate.neighbours import neighbours
 from cardyears.validate.read import problems
 from cardyears.validate.report import GROUPS, Validation, grouped, validation, worst
 from cardyears.validate.runs import load_runs
 from cardyears.validate.scores import Signed, fit_verdicts, scores
-from cardyears.verbs.estimate import KNOWN_SPREAD
 
-TABLE = Path("/work/shared/truth/runs.csv")
+TABLE = Path(__file__).resolve().parents[3] / "shared" / "truth" / "runs.csv"
 """The table that the shipped runs were made from; where it is not there, the tests that read it are skipped."""
 CHANGED = {"maxtext-046"}
 """Rows whose network the shipped table has more exactly than its public column."""
@@ -94,11 +93,19 @@ def test_the_constant_is_the_one_that_fits_best(found: Validation) -> None:
 
 
 def test_intervals_are_wider_where_something_is_assumed(found: Validation) -> None:
+    unnamed = load().steps["unnamed"]
     for one in found.speeds:
-        wide = interval(one.problem, load())
-        assert wide == (KNOWN_SPREAD if known(one.problem, load()) else STEP_SPREAD)
-        if one.problem.assumes("engine") or one.problem.assumes("degrees"):
-            assert wide == STEP_SPREAD
+        if not known(one.problem):
+            wide = interval(one.problem, load())
+            assert wide.low <= unnamed.low
+            assert wide.high >= unnamed.high
+
+
+def test_the_nearest_of_many_places_at_once_is_the_nearest_one_by_one(found: Validation) -> None:
+    places = [run_place(one.problem) for one in found.speeds[::97]]
+    for here in places[:12]:
+        others = [one for one in places if one != here]
+        assert Grounds(others).nearest(here) == pytest.approx(nearest(here, others), rel=1e-12)
 
 
 def test_a_verdict_is_true_or_false_by_what_happened(found: Validation) -> None:
@@ -130,7 +137,7 @@ def test_the_nearest_neighbour_of_a_run_is_like_it_and_never_itself(found: Valid
     assert [each.distance for each in near] == sorted(each.distance for each in near)
     assert all(each.run.problem.measured.id != "lf-001" for each in near)
     assert near[0].run.problem.engine == one.problem.engine
-    assert distance(one.problem, one.problem) == 0.0
+    assert distance(run_place(one.problem), run_place(one.problem)) == 0.0
 
 
 def test_only_weak_rows_are_in_the_weak_part(found: Validation) -> None:

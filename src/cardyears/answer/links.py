@@ -17,7 +17,6 @@ from cardyears.estimate.estimate import Estimate
 from cardyears.laws.batch import FINETUNE_SEQUENCES
 from cardyears.layout.layout import Layout
 from cardyears.layout.site import Site, site
-from cardyears.machine.calibration import step_spread
 from cardyears.search.search import Found, search
 from cardyears.search.space import space
 
@@ -27,8 +26,6 @@ NEAR_BATCH = 0.1
 """A power of two this near is what a rounded figure meant: 16M tokens of 8,192 are 2,048 sequences and not 1,953."""
 _BATCH_GRAIN = 8
 """A batch is rounded to a power of two that is at most this part of it, so that many degrees divide it."""
-STEP_SPREAD = Interval(0.72, 1.0, 1.38)
-"""Measured over predicted step time where the engine, the device or the layout is assumed. Source: measured-runs."""
 
 
 class Linked(msgspec.Struct, frozen=True):
@@ -53,7 +50,7 @@ def linked(case: Case) -> Linked | None:
         return None
     estimate = found.best[0] if found.best else found.smallest
     assert estimate is not None
-    mfu = step_spread(case.calibration, STEP_SPREAD).inverse() * float(estimate.mfu)
+    mfu = case.step_spread.inverse() * float(estimate.mfu)
     return Linked(estimate, devices, bool(found.best), mfu, connected(estimate, TRAFFIC_SPREAD))
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from cardyears.base.errors import BadCatalogue
 from cardyears.base.text import Text
-from cardyears.catalogue import schema
+from cardyears.catalogue import schema, spreads
 
 DATA = Path(__file__).with_name("data")
 COMPILED = Path(__file__).with_name("catalogue.msgpack")
@@ -32,10 +32,14 @@ SECTIONS: Mapping[str, type[msgspec.Struct]] = {
     "silicon": schema.SiliconRow,
     "sustained": schema.SustainedRow,
     "engines": schema.EngineRow,
-    "memory": schema.MemoryRow,
+    "memory": spreads.MemoryRow,
+    "steps": spreads.StepRow,
     "sources": schema.SourceRow,
 }
 """Sections whose rows have keys; each is ``data/SECTION.toml`` or a folder of such files."""
+
+TABLES: dict[str, type[msgspec.Struct]] = {"prices": schema.PriceRow, "measured": spreads.MeasuredRow}
+"""Sections whose rows have none; each is ``data/SECTION.csv``."""
 
 Sections = dict[str, Any]
 
@@ -56,7 +60,8 @@ def compile_folder(data: Path = DATA) -> Sections:
                 rows[key] = convert_row(raw, row_type, f"{path.parent.name}/{path.name}", key)
                 origin[section, key] = f"{path.parent.name}/{path.name}"
         sections[section] = rows
-    sections["prices"] = list(_prices(data / "prices.csv"))
+    for section, row_type in TABLES.items():
+        sections[section] = list(_table(data / f"{section}.csv", row_type))
     check_references(sections, lambda section, key: origin.get((section, key), f"{section}.csv"))
     return sections
 
@@ -85,14 +90,14 @@ def convert_row(raw: Any, row_type: type[msgspec.Struct], file: str, key: str) -
         raise _bad(f"{file}: {key}", f"does not fit the schema ({error})", "Mend the key that it names.") from error
 
 
-def _prices(path: Path) -> Iterator[schema.PriceRow]:
+def _table(path: Path, row_type: type[msgspec.Struct]) -> Iterator[Any]:
     with path.open(encoding="utf-8", newline="") as lines:
         for number, raw in enumerate(csv.DictReader(lines), start=2):
             filled = {name: value for name, value in raw.items() if value}
             try:
-                yield msgspec.convert(filled, schema.PriceRow, strict=False)
+                yield msgspec.convert(filled, row_type, strict=False)
             except msgspec.ValidationError as error:
-                raise _bad(f"prices.csv: line {number}", f"does not fit the schema ({error})", "Mend it.") from error
+                raise _bad(f"{path.name}: line {number}", f"does not fit the schema ({error})", "Mend it.") from error
 
 
 def check_references(sections: Sections, origin: Any, *, known: Sections | None = None) -> None:

@@ -16,7 +16,7 @@ import msgspec
 
 from cardyears.base.errors import BadCatalogue, UnusableFile, shown
 from cardyears.base.text import Text
-from cardyears.catalogue import schema
+from cardyears.catalogue import schema, spreads
 from cardyears.machine.calibration import Calibration
 
 _HERE = Path(__file__).parent
@@ -82,14 +82,24 @@ class Catalogue:
         return self._rows("sustained", schema.SustainedRow)  # type: ignore[no-any-return]
 
     @cached_property
-    def memory(self) -> dict[str, schema.MemoryRow]:
+    def memory(self) -> dict[str, spreads.MemoryRow]:
         """How far estimates of peak memory are off, by engine; "any" and "any-adapters" are for all others."""
-        return self._rows("memory", schema.MemoryRow)  # type: ignore[no-any-return]
+        return self._rows("memory", spreads.MemoryRow)  # type: ignore[no-any-return]
 
     @cached_property
     def engines(self) -> dict[str, schema.EngineRow]:
         """Training engines by key."""
         return self._rows("engines", schema.EngineRow)  # type: ignore[no-any-return]
+
+    @cached_property
+    def steps(self) -> dict[str, spreads.StepRow]:
+        """How far measured step times lie from estimates, by how near a measured run is."""
+        return self._rows("steps", spreads.StepRow)  # type: ignore[no-any-return]
+
+    @cached_property
+    def measured(self) -> list[spreads.MeasuredRow]:
+        """What was measured: a line for each kind of run."""
+        return msgspec.msgpack.decode(self._packed["measured"], type=list[spreads.MeasuredRow])
 
     @cached_property
     def sources(self) -> dict[str, schema.SourceRow]:

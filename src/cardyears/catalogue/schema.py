@@ -328,21 +328,6 @@ class SustainedRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     """Measured runs that it was fitted on; 0: the middle of the others."""
 
 
-class MemoryRow(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """Measured over estimated peak memory: of one engine, or of sources that no coefficient was fitted on."""
-
-    low: Figure
-    """10th percentile."""
-    high: Figure
-    """90th percentile."""
-    runs: int
-    sources: int
-    error: Share
-    """Median of the errors without their sign, of coefficients fitted on these runs too."""
-    held_out: Share
-    """The same of coefficients fitted without the run's source."""
-
-
 class EngineRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     """One training engine: coefficients of its step and what it does by default; see `machine.engine`."""
 

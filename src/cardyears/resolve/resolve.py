@@ -25,9 +25,10 @@ from cardyears.resolve.engines import engine, find_engine, usual_engine
 from cardyears.resolve.generic import Build
 from cardyears.resolve.hosts import host
 from cardyears.resolve.models import Model, candidates, model
+from cardyears.resolve.nearness import place_of
 from cardyears.resolve.prices import rent
 from cardyears.resolve.silicon import silicon
-from cardyears.resolve.spreads import memory_spread
+from cardyears.resolve.spreads import memory_spread, step_spread
 from cardyears.work.flops import finetune_flop, model_flop
 from cardyears.work.params import total_parameters
 from cardyears.work.state import ADAPTER_RECIPE, RECIPES, Recipe, Training
@@ -82,7 +83,11 @@ def resolve(question: Question, catalogue: Catalogue, *, strict: bool = False) -
     )
     if strict:
         assumed.refuse_idle()
-    return case
+    job = case.job()
+    if job is None:
+        return case
+    spread = step_spread(catalogue, place_of(job, case.precision), named=question.engine is not None)
+    return msgspec.structs.replace(case, step_spread=spread)
 
 
 def _engines(question: Question, machine: Cluster, catalogue: Catalogue, assumed: Assumed) -> dict[Method, Engine]:

@@ -24,13 +24,13 @@ from cardyears.validate.constant import implied_share
 from cardyears.validate.held import held
 from cardyears.validate.read import Problem
 
-COMMON, WITHIN = 0.18, 0.11
+COMMON, WITHIN = 0.128, 0.10
 """Scatter of sources around the estimate, and of a source's runs around their own mean (standard deviations of the
 logarithm, the middle source; left out of the fit). Source: measured-runs."""
 OWN = {"rate": 0.03, "memory_bound": 0.05, "host": 0.10, "traffic": 0.10}
 """How far each factor goes its own way. More freedom fits the one row better and the others worse. Source:
 measured-runs."""
-SCATTER = 0.17
+SCATTER = 0.13
 """Of a source's runs where nothing of it is known yet: wide enough that the interval holds 80 % of the rest. Source:
 measured-runs."""
 SHARE, MEMORY, MEMORY_WITHIN = 0.25, 0.7, 0.15

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from cardyears.base.text import N_, Text, Voice
+from cardyears.catalogue.spreads import MemoryRow, StepRow
 from cardyears.render.chart_parts import GREY, INK, Spec, directed, mirrored, panel_title, whole
+from cardyears.resolve.spreads import ANY, UNNAMED
 from cardyears.validate.interval import interval
 from cardyears.validate.scores import Scores
 from cardyears.validate.validated import Validated
@@ -19,14 +21,12 @@ POINT = 26
 KINDS = 9
 """Accelerators with a colour of their own; all others share one."""
 PALETTE = ("#2f6fb0", "#e07b39", "#3f8f7f", "#c8493a", "#7a5ea8", "#d9a13b", "#4a90d9", "#8c564b", "#5b8c2a", "#a8b3bf")
-BAND = (0.72, 1.38)
-"""Of the estimate: the 80 % interval where something is assumed."""
 GIGA = 1e9
 
 
 def validate_chart(made: Validated, voice: Voice) -> Spec:
     """Step times, and below them peaks of memory, where there are any."""
-    found = made.found
+    found, catalogue = made.found, made.found.catalogue
     times = [
         _point(one, one.measured_s, one.predicted_s, "{x:duration}", voice, wide.low, wide.high)
         for one in found.speeds
@@ -38,10 +38,10 @@ def validate_chart(made: Validated, voice: Voice) -> Spec:
         if one.measured is not None
     ]
     panels = [
-        _scatter(rows, title, axis, scores, voice)
-        for rows, title, axis, scores in (
-            (times, N_("Time of a step"), N_("seconds"), found.good.speed),
-            (peaks, N_("Peak memory of a device"), "GB", found.good.memory),
+        _scatter(rows, title, axis, scores, band, voice)
+        for rows, title, axis, scores, band in (
+            (times, N_("Time of a step"), N_("seconds"), found.good.speed, catalogue.steps[UNNAMED]),
+            (peaks, N_("Peak memory of a device"), "GB", found.good.memory, catalogue.memory[ANY]),
         )
         if rows
     ]
@@ -80,15 +80,17 @@ def _point(
     }
 
 
-def _scatter(rows: Sequence[dict[str, Any]], title: str, axis: str, scores: Scores, voice: Voice) -> Spec:
-    """Points around the line on which both are equal, with the band of the interval."""
+def _scatter(
+    rows: Sequence[dict[str, Any]], title: str, axis: str, scores: Scores, band: StepRow | MemoryRow, voice: Voice
+) -> Spec:
+    """Points around the line on which both are equal, with the band of the widest interval."""
     others = directed(voice.say(N_("others")), voice)
     most = [name for name, _ in Counter(row["kind"] for row in rows).most_common(KINDS)]
     shown = [{**row, "kind": row["kind"] if row["kind"] in most else others} for row in rows]
     kinds = [*most, *([others] if any(row["kind"] == others for row in shown) else [])]
     values = [row[name] for row in rows for name in ("measured", "predicted")]
     ends = [10.0 ** math.floor(math.log10(min(values))), 10.0 ** math.ceil(math.log10(max(values)))]
-    line = [{"at": end, "low": end / BAND[1], "high": end / BAND[0]} for end in ends]
+    line = [{"at": end, "low": end / band.high, "high": end / band.low} for end in ends]
     return {
         "title": panel_title(title, voice, [voice.say(_said(scores))] if scores.n else []),
         "width": SIDE,

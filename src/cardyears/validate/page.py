@@ -308,7 +308,7 @@ def _explained(page: Page, made: Validated) -> None:
     page.heading(N_("Nearest measured runs of those furthest off, and how far off the estimate is there"))
     for one in worst(made.found, EXPLAINED):
         wide = interval(one.problem, made.found.catalogue)
-        sure = N_("known engine and device") if known(one.problem, made.found.catalogue) else N_("something is assumed")
+        sure = N_("known engine and device") if known(one.problem) else N_("something is assumed")
         page.line(
             Text(
                 "{run}: measured over predicted {ratio:number}, interval {low:number} to {high:number} ({why:word})",
@@ -337,8 +337,8 @@ _METHOD = (
         "a step over the rate of tokens. The error is predicted over measured, minus one."
     ),
     N_(
-        "Scores are over rows of good quality. The 80 % interval is 0.84 to 1.19 of the estimate where engine and "
-        "device were measured, 0.72 to 1.38 where something is assumed, or what a calibration leaves."
+        "Scores are over rows of good quality. The 80 % interval is what held of runs that were left out of the fit: "
+        "narrow where a run like it was measured, wider the farther that one is, or what a calibration leaves."
     ),
     N_("The constant rule takes model FLOP over one share of the training peak, the share that fits these rows best."),
     N_("The coefficients were fitted on the runs that ship with cardyears: on those the errors are in sample."),

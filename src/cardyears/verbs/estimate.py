@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 
 import msgspec
 
-from cardyears.answer.links import STEP_SPREAD, connected, workable_batch
+from cardyears.answer.links import connected, workable_batch
 from cardyears.answer.verdict import Finding, within
 from cardyears.base.errors import BadInput, Contradiction
 from cardyears.base.interval import Interval
@@ -21,7 +21,6 @@ from cardyears.layout.legal import complete
 from cardyears.layout.partial import PartialLayout
 from cardyears.layout.remarks import remarks
 from cardyears.layout.site import Site, site
-from cardyears.machine.calibration import step_spread
 from cardyears.machine.cluster import Cluster
 from cardyears.machine.engine import Engine
 from cardyears.machine.rates import LOW_PRECISION
@@ -33,14 +32,13 @@ from cardyears.resolve.engines import find_engine
 from cardyears.resolve.generic import Build
 from cardyears.resolve.jobs import job
 from cardyears.resolve.models import Model, model
+from cardyears.resolve.nearness import place_of
 from cardyears.resolve.resolve import sequence_length, token_count, usual_batch, usual_training
+from cardyears.resolve.spreads import step_spread
 from cardyears.search.search import search
 from cardyears.search.space import space
 from cardyears.verbs.advice import Advice, advise
 from cardyears.work.state import RECIPES, Training
-
-KNOWN_SPREAD = Interval(0.84, 1.0, 1.19)
-"""Measured over predicted step time where device and engine were measured. Source: measured-runs."""
 
 
 class Estimated(msgspec.Struct, frozen=True):
@@ -252,14 +250,7 @@ def chosen_layout(task: Job, said: PartialLayout, usual: Layout, batch: int) -> 
     )
 
 
-class _Rested(NamedTuple):
-    """What the estimate rests on."""
-
-    share: float
-    spread: Interval
-
-
-def _rested(task: Job, found: Estimate, *, named: bool) -> _Rested:
+def _assumed_share(task: Job, found: Estimate) -> float:
     """Share of the step whose rates nobody measured: the device's for computing, the links' for traffic, the engine's.
 
     What stages wait for each other follows from what they compute.
@@ -275,9 +266,7 @@ def _rested(task: Job, found: Estimate, *, named: bool) -> _Rested:
         assumed += total - waiting - host
     if task.engine.kind != "measured":
         assumed += host
-    known = named and task.engine.kind == "measured" and task.silicon.kind == "measured"
-    usual = KNOWN_SPREAD if known else STEP_SPREAD
-    return _Rested(assumed / total, step_spread(task.calibration, usual))
+    return assumed / total
 
 
 def _reading_remarks(found: Model) -> tuple[Text, ...]:
@@ -316,10 +305,9 @@ def estimated(
             Text("Leave the precision out, or take --method lora."),
         )
     result = result or estimate(task, layout, there)
-    rested = _rested(task, result, named=question.engine is not None)
+    spread = step_spread(catalogue, place_of(task, layout.precision), named=question.engine is not None)
     # No run uses more of a device than all of it: that bounds how much faster than estimated it can be.
-    fastest = max(rested.spread.low, min(1.0, float(result.hfu)))
-    slower = Interval(fastest, 1.0, rested.spread.high)
+    slower = Interval(max(spread.low, min(1.0, float(result.hfu))), 1.0, spread.high)
     faster = slower.inverse()
     peak = task.memory_spread * float(result.peak_bytes)
     available = task.cluster.device.memory.value * usable
@@ -337,8 +325,8 @@ def estimated(
         peak=peak,
         available=available,
         fits=Finding(within(peak, available), why),
-        connected=connected(result, rested.spread),
-        assumed_share=rested.share,
+        connected=connected(result, spread),
+        assumed_share=_assumed_share(task, result),
         chosen=question.layout is None,
         assumptions=assumed.used,
         peak_rate=float(there.rates.peak),
