@@ -13,11 +13,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from cardyears.catalogue.spreads import StepRow
-from cardyears.resolve.nearness import mixture
-from cardyears.resolve.spreads import class_of
 from cardyears.validate.compare import errors
 from held_out import Seen, source
+from step_bands import band_of, banded, holds, spread
 
 REPORT = Path(__file__).parents[1] / "docs" / "examples" / "held_out.json"
 SMALLEST_GROUP = 30
@@ -31,10 +29,11 @@ GROUPS: dict[str, Callable[[Seen], str]] = {
 }
 
 
-def report(by_source: Sequence[Seen], by_fold: Sequence[Seen], rows: dict[str, StepRow]) -> dict[str, Any]:
+def report(by_source: Sequence[Seen], by_fold: Sequence[Seen]) -> dict[str, Any]:
     """Errors and coverage of runs that were left out with their source, and with a fifth of all."""
+    every = [*by_source, *by_fold]
     return {
-        name: {**_errors(some), **_vtrain(some), **_coverage(some, rows)}
+        name: {**_errors(some), **_vtrain(some), **_coverage(some, every)}
         for name, some in (("source", by_source), ("fold", by_fold))
     }
 
@@ -61,8 +60,9 @@ def _vtrain(some: Sequence[Seen]) -> dict[str, Any]:
     }
 
 
-def _coverage(some: Sequence[Seen], rows: dict[str, StepRow]) -> dict[str, Any]:
-    held = [(one, _holds(one, rows)) for one in some]
+def _coverage(some: Sequence[Seen], every: Sequence[Seen]) -> dict[str, Any]:
+    """Share of the runs in intervals that no run of their own source has shaped."""
+    held = [(one, inside) for name in _sources(some) for one, inside in _held(name, some, every)]
     groups: dict[str, float] = {}
     for kind, key in GROUPS.items():
         parts: dict[str, list[bool]] = defaultdict(list)
@@ -75,20 +75,25 @@ def _coverage(some: Sequence[Seen], rows: dict[str, StepRow]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _sources(some: Sequence[Seen]) -> dict[str, None]:
+    return dict.fromkeys(source(one.row) for one in some)
+
+
+def _held(name: str, some: Sequence[Seen], every: Sequence[Seen]) -> list[tuple[Seen, bool]]:
+    """The runs of one source, and whether each lies in the interval that all other sources give."""
+    spreads = {band: spread(part) for band, part in banded([one for one in every if source(one.row) != name])}
+    return [(one, holds(one, *spreads[band_of(one)])) for one in some if source(one.row) == name]
+
+
 def _share(inside: Iterable[bool]) -> float:
     found = list(inside)
     return sum(found) / len(found)
 
 
-def _holds(one: Seen, rows: dict[str, StepRow]) -> bool:
-    row = class_of(rows, one.away, experts=mixture(one.row.problem.architecture))
-    return row.low <= math.exp(-one.error) <= row.high
-
-
-def write_report(by_source: Sequence[Seen], by_fold: Sequence[Seen], rows: dict[str, StepRow]) -> None:
+def write_report(by_source: Sequence[Seen], by_fold: Sequence[Seen]) -> None:
     """Write the figures."""
     rounded = {
         name: {key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in part.items()}
-        for name, part in report(by_source, by_fold, rows).items()
+        for name, part in report(by_source, by_fold).items()
     }
     REPORT.write_text(json.dumps(rounded, indent=2) + "\n", encoding="utf-8")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import math
-from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from statistics import median
 from typing import cast
@@ -18,28 +17,22 @@ import msgspec
 import numpy as np
 
 from cardyears.case import Method
-from cardyears.catalogue.compile import DATA, convert_row, read_toml
-from cardyears.catalogue.spreads import StepRow
+from cardyears.catalogue.compile import DATA
 from cardyears.estimate.step import setting, step
 from cardyears.resolve.engines import usual_engine
-from cardyears.resolve.nearness import mixture
 from cardyears.resolve.spreads import UNNAMED
 from cardyears.validate.interval import Grounds, run_place
-from cardyears.validate.memory import weighted_quantiles
 from fit_shares import CHECKED
 from held_out import Fitted, Seen, fold, left_out, source
 from held_out_report import write_report
+from step_bands import Band, banded, spread
 from step_model import Array, Row
 
-Classes = tuple[tuple[str, float | None], ...]
-DENSE: Classes = (("near", 0.75), ("close", 1.5), ("far", None))
-EXPERTS: Classes = (("near-experts", 0.75), ("far-experts", None))
-"""Classes of distance by name, and up to where each goes."""
 NAMES = {
-    "near": "a measured run of the same engine, device and method within a factor of two",
-    "close": "a measured run that differs in one thing",
+    "near": "a measured run of the same engine, device, method and precision, and of like size",
+    "close": "a measured run that differs in size, length or number of devices, or in one thing else",
     "far": "no measured run near: it differs in several things",
-    "near-experts": "experts: a measured run of the same engine, device and method within a factor of two",
+    "near-experts": "experts: a measured run of the same engine, device, method and precision, and of like size",
     "far-experts": "experts: no measured run near",
     UNNAMED: "any engine, estimated as the usual one",
 }
@@ -89,34 +82,21 @@ def write_intervals(fitted: Fitted) -> None:
     """Write ``steps.toml``, ``measured.csv`` and what the documentation says of them."""
     by_source, by_fold = seen(fitted, source), seen(fitted, fold)
     every = [*by_source, *by_fold]
-    text = HEAD + "".join(_classes(every, DENSE, experts=False)) + "".join(_classes(every, EXPERTS, experts=True))
-    text += _table(UNNAMED, unnamed(fitted), experts=False, upto=None)
-    path = DATA / "steps.toml"
-    path.write_text(text, encoding="utf-8")
+    text = HEAD + "".join(_table(band, some) for band, some in banded(every))
+    text += _table(Band(UNNAMED, None, experts=False), unnamed(fitted))
+    (DATA / "steps.toml").write_text(text, encoding="utf-8")
     _write_places([one.row for one in by_source])
-    rows = {key: convert_row(raw, StepRow, path.name, key) for key, raw in read_toml(path).items()}
-    write_report(by_source, by_fold, rows)
+    write_report(by_source, by_fold)
 
 
-def _classes(every: list[Seen], classes: Classes, *, experts: bool) -> Iterable[str]:
-    least = -1.0
-    alike = [one for one in every if mixture(one.row.problem.architecture) == experts]
-    for name, upto in classes:
-        most = math.inf if upto is None else upto
-        yield _table(name, [one for one in alike if least < one.away <= most], experts=experts, upto=upto)
-        least = most
-
-
-def _table(name: str, some: list[Seen], *, experts: bool, upto: float | None) -> str:
-    ratios: dict[str, list[float]] = defaultdict(list)
-    for one in some:
-        ratios[source(one.row)].append(-one.error)
-    low, high = weighted_quantiles(ratios)
-    far = "" if upto is None else f"upto = {upto}\n"
+def _table(band: Band, some: list[Seen]) -> str:
+    low, high = spread(some)
+    far = "" if band.upto is None else f"upto = {band.upto}\n"
     error = median(abs(math.expm1(one.error)) for one in some)
     return (
-        f'\n[{name}]\nname = "{NAMES[name]}"\nexperts = {str(experts).lower()}\n{far}low = {min(low, 1.0):.3g}\n'
-        f"high = {max(high, 1.0):.3g}\nruns = {len(some)}\nsources = {len(ratios)}\nerror = {error:.3g}\n"
+        f'\n[{band.name}]\nname = "{NAMES[band.name]}"\nexperts = {str(band.experts).lower()}\n{far}'
+        f"low = {low:.3g}\nhigh = {high:.3g}\nruns = {len(some)}\n"
+        f"sources = {len({source(one.row) for one in some})}\nerror = {error:.3g}\n"
         f'kind = "measured"\nsource = "measured-runs"\nchecked = {CHECKED}\n'
     )
 

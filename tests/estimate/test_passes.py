@@ -105,6 +105,22 @@ def test_eager_attention_computes_the_whole_square_and_moves_it(ideal: Any) -> N
     assert moved == pytest.approx(32 * 5.3 * 2 * 32 * 2_048 * TOKENS, rel=1e-9)
 
 
+def test_eager_attention_of_heads_that_tensor_cores_cannot_load_runs_at_the_fp32_rate(ideal: Any) -> None:
+    # Heads 108 wide are no multiple of 8: 13.5 times 16 bytes. A flash kernel pads them.
+    def arch(width: int) -> Architecture:
+        layer = Layer(Attention(32, 32, width), Mlp(4_096, gated=False))
+        return Architecture("heads", 4_096, 32_000, ((layer, 1),))
+
+    def core(width: int, kernel: str, slow: float) -> float:
+        job = ideal(arch(width), moved=FAST)
+        rates = msgspec.structs.replace(setting(job, "bf16").rates, without_tensor_cores=slow)
+        return passes(job, Layout(kernel=kernel), rates).forward.core  # type: ignore[arg-type, return-value]
+
+    assert core(108, "eager", 16.0) == pytest.approx(16 * core(108, "eager", 1.0), rel=1e-9)
+    assert core(112, "eager", 16.0) == core(112, "eager", 1.0)
+    assert core(108, "flash", 16.0) == core(108, "flash", 1.0)
+
+
 def test_masked_documents_attend_among_their_own_tokens(ideal: Any) -> None:
     whole, packed = (passed(ideal(LLAMA3_8B, document=document)) for document in (None, 512.0))
     assert packed.forward.core == whole.forward.core / 4

@@ -74,6 +74,11 @@ def test_utilisation_in_low_precision_is_a_share_of_its_own_peak() -> None:
     assert of("fp8", bf16=1e15).peak == 1e15  # where none is published, of 16 bit
 
 
+def test_products_without_tensor_cores_run_at_the_fp32_peak() -> None:
+    assert of(bf16=1e15, fp32=6e13).without_tensor_cores == pytest.approx(1e15 / 6e13)
+    assert of(bf16=1e15).without_tensor_cores == 1.0  # where no source gives that peak
+
+
 def test_fp32_moves_four_bytes_for_each_operand() -> None:
     found = rates(device(bf16=1e15, fp32=6e13), SILICON, ENGINE, "fp32")
     assert (found.peak, found.operand_bytes) == (6e13, 4.0)

@@ -96,7 +96,7 @@ def test_what_says_nothing_is_left_out(tmp_path: Path, nothing: str) -> None:
 
 
 def test_words_that_a_column_does_not_know_count_as_nothing_and_are_said(tmp_path: Path) -> None:
-    text = "model,gpu,seq_len,step_time_s,recompute,attention\nphi-2,T4,2048,1,every third,gqa\n"
+    text = "model,gpu,seq_len,tokens_per_s_per_gpu,recompute,attention\nphi-2,T4,2048,1,every third,gqa\n"
     run = load_runs(brought(tmp_path, text))[0]
     assert (run.recompute, run.attention, run.unheard) == (None, "gqa", ("recompute=every third",))
     assert problems([run], load())[0][0].assumes("recompute")
@@ -260,12 +260,40 @@ def test_what_a_device_cannot_compute_in_is_unpacked_to_what_it_can(
 
 
 def test_more_expert_ranks_than_there_are_become_as_many_as_there_are(tmp_path: Path) -> None:
-    text = "model,gpu,n_gpus,seq_len,tp,pp,ep,step_time_s\nMixtral-8x7B,H100,8,4096,1,1,64,1\n"
+    text = "model,gpu,n_gpus,seq_len,tp,pp,ep,tokens_per_s_per_gpu\nMixtral-8x7B,H100,8,4096,1,1,64,1\n"
     one = problems(load_runs(brought(tmp_path, text)), load())[0][0]
     assert (one.layout.ep, one.assumes("ep")) == (8, True)
 
 
 def test_more_stages_than_layers_contradict(tmp_path: Path) -> None:
-    text = "model,gpu,n_gpus,seq_len,n_layers,tp,pp,step_time_s\nLlama-3-8B,H100,64,4096,32,1,64,1\n"
+    text = "model,gpu,n_gpus,seq_len,n_layers,tp,pp,tokens_per_s_per_gpu\nLlama-3-8B,H100,64,4096,32,1,64,1\n"
     skipped = problems(load_runs(brought(tmp_path, text)), load())[1]
     assert [one.reason for one in skipped] == ["the degrees of parallelism do not divide the devices"]
+
+
+def test_a_time_and_a_rate_say_the_batch_of_a_step(tmp_path: Path) -> None:
+    text = (
+        "model,gpu,n_gpus,seq_len,kind,engine,step_time_s,tokens_per_s_per_gpu\n"
+        "Llama-3.1-8B,H100,8,8192,pretrain,torchtitan,12.85,5100\n"
+    )
+    made, skipped = problems(load_runs(brought(tmp_path, text)), load())
+    assert not skipped
+    assert made[0].layout.global_batch == 64  # 12.85 s · 5,100/s · 8 devices / 8,192 tokens
+    assert made[0].assumes("global_batch")
+
+
+def test_a_time_without_a_batch_cannot_be_held_against_anything(tmp_path: Path) -> None:
+    text = "model,gpu,n_gpus,seq_len,kind,engine,step_time_s\nLlama-3.1-8B,H100,8,8192,pretrain,torchtitan,12.85\n"
+    made, skipped = problems(load_runs(brought(tmp_path, text)), load())
+    assert not made
+    assert skipped[0].reason == "the time of a step is stated, but not its batch"
+
+
+def test_a_peak_at_a_length_that_is_guessed_is_not_scored(tmp_path: Path) -> None:
+    text = (
+        "model,gpu,n_gpus,kind,engine,tokens_per_s_per_gpu,peak_mem_gib\n"
+        "Llama-3.1-8B,H100,8,pretrain,torchtitan,5100,60\n"
+    )
+    made, _ = problems(load_runs(brought(tmp_path, text)), load())
+    assert made[0].scores_speed
+    assert not made[0].scores_memory

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 FLASH_BACKWARD, EAGER_BACKWARD = 2.5, 2.0
 """Backward over forward of the attention core: a fused kernel computes QKᵀ again. Source: flashattention2-2023."""
+ALIGNED = 8
+"""Elements of 16 bit that tensor cores load at once: products of heads that are no whole number of them wide run
+without. Source: measured-runs (BLOOM's candidates with heads 108, 150 and 450 wide)."""
 BACKWARD_KERNELS = 2.0
 """A backward pass launches two kernels for each of the forward's: the inputs' gradient and the weights'."""
 MOVED_BACKWARD = 2.0
@@ -181,7 +184,8 @@ def _core(work: LayerWork, job: Job, layout: Layout, rates: Rates, tokens: Count
     if layout.kernel == "eager":
         flop = mixer.core_flop(seen, causal=False) * tokens / layout.tp
         passes = EAGER_PASSES * rates.element_bytes * mixer.score_heads * seen * tokens / layout.tp
-        ahead = rates.attend(flop) + rates.move(passes)
+        slow = rates.without_tensor_cores if getattr(mixer, "head_dim", 0) % ALIGNED else 1.0
+        ahead = rates.attend(flop) * slow + rates.move(passes)
         return ahead, ahead * EAGER_BACKWARD
     # Without balance the rank with the last piece sees nearly the whole of the square's lower half.
     # Ulysses deals out heads, each with its whole square.

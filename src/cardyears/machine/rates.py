@@ -40,6 +40,8 @@ class Rates(msgspec.Struct, frozen=True):
     element_bytes: float
     """Of activations between products: 2 in 16 bit and below, 4 in fp32 and tf32."""
     casts: bool
+    without_tensor_cores: float = 1.0
+    """Time of products that tensor cores cannot take, over those that they can: their peak over that of fp32."""
     grouped_loss: float = 1.0
     """What the engine's grouped products lose, over the usual."""
 
@@ -140,5 +142,6 @@ def rates(device: Device, silicon: Silicon, engine: Engine, precision: str) -> R
         operand_bytes=1.0 if low else wide,
         element_bytes=wide,
         casts=low,
+        without_tensor_cores=max(1.0, peak / device.peaks["fp32"].value) if "fp32" in device.peaks else 1.0,
         grouped_loss=engine.grouped_loss,
     )

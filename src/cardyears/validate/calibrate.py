@@ -51,8 +51,11 @@ FEWEST, TRIED = 4, 5
 def calibrate(problems: Sequence[Problem], catalogue: Catalogue, name: str = "") -> Calibration:
     """The factors that make the estimates fit these runs; those that nothing shows stay at one.
 
-    A factor is what the catalogue's coefficient is multiplied by; `catalogue` has not been calibrated.
+    A factor is what the catalogue's coefficient is multiplied by; `catalogue` has not been calibrated. Rows of weak
+    quality count only where there are no others.
     """
+    fine = [one for one in problems if one.measured.quality == "good"]
+    problems = fine or problems
     speeds = compared(problems, catalogue)
     times, left = _times([one.problem for one in speeds], catalogue)
     peaks, memory_left, count = _memory(problems, catalogue)

@@ -55,7 +55,8 @@ class Held(msgspec.Struct, frozen=True):
 
 def interval(problem: Problem, catalogue: Catalogue) -> Interval:
     """Measured over predicted peak memory of such a run, 80 %: narrow where its engine is named and was measured."""
-    named = None if problem.assumes("engine") else problem.engine
+    guessed = any(problem.assumes(name) for name in ("engine", "degrees", "micro_batch"))
+    named = None if guessed else problem.engine
     return memory_spread(catalogue, problem.training.method, named)
 
 

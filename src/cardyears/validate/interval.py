@@ -18,7 +18,7 @@ from cardyears.resolve.silicon import silicon_row
 from cardyears.resolve.spreads import spread_at
 from cardyears.validate.read import Problem
 
-GUESSED = ("engine", "degrees", "length", "shape", "computes")
+GUESSED = ("engine", "degrees", "length", "shape", "computes", "micro_batch", "precision")
 """Values whose assumption makes an estimate less sure: such runs have the interval of an engine that is not named."""
 _WORDS = ("engine", "device", "family", "method", "precision", "experts")
 _NUMBERS = ("size", "devices", "length")

@@ -15,6 +15,7 @@ from cardyears.validate.habits import recompute as usual_recompute
 from cardyears.validate.runs import Measured, Unusable
 
 NO_DEGREES = N_("the degrees of parallelism are not stated")
+NO_BATCH = "the time of a step is stated, but not its batch"
 CONTRADICTION = N_("the degrees of parallelism do not divide the devices")
 _ZERO: Mapping[str, int] = {"none": 0, "zero1": 1, "zero2": 2, "zero3": 3, "hsdp": 3}
 _WEIGHTS = ("cpu_params", "quants")
@@ -187,7 +188,8 @@ def _batches(run: Measured, habit: Habit, laid: Degrees, seq_len: int, assume: A
     if "layer-split" in run.flags and run.micro_batch is not None:
         assume("accumulation", 1, "layers are split over the devices, and one micro-batch is inside at a time")
         return _whole(run.micro_batch), 1
-    micro, total, times = run.micro_batch, run.global_batch, run.accumulation
+    micro, times = run.micro_batch, run.accumulation
+    total = run.global_batch or _batch_of_rates(run, laid, seq_len, assume)
     if micro is None and total is not None and times is None and habit.whole_batch:
         assume("micro_batch", total / laid.dp, habit.reason)
         return _whole(total / laid.dp), 1
@@ -210,6 +212,22 @@ def _batches(run: Measured, habit: Habit, laid: Degrees, seq_len: int, assume: A
     if times is None:
         assume("accumulation", 1, "not stated")
     return _whole(micro), times or 1
+
+
+def _batch_of_rates(run: Measured, laid: Degrees, seq_len: int, assume: Assume) -> float | None:
+    """Sequences of a step, where its time and its rate of tokens say how many.
+
+    `Unusable` where only its time is known.
+    """
+    if run.step_s is None or run.micro_batch is not None or run.accumulation is not None or not seq_len:
+        return None
+    if run.tokens_s is None:
+        if run.has_memory:
+            return None
+        raise Unusable(NO_BATCH)
+    total = max(1, round(run.tokens_s * laid.devices * run.step_s / seq_len))
+    assume("global_batch", total, "from the rate of tokens and the time of a step")
+    return float(total)
 
 
 def _whole(value: float) -> float:

@@ -294,7 +294,7 @@ def _left(one: Calibration, before: Validation, after: Validation) -> Text:
         return Text("Fitted on {rows:integer} speeds and {peaks:integer} peaks.", **values)
     return Text(
         "Fitted on {rows:integer} speeds and {peaks:integer} peaks. On these same rows the median error of the step "
-        "time falls from {before:percent} to {after:percent}.",
+        "time goes from {before:percent} to {after:percent}.",
         before=round(before.good.speed.median_abs_error or 0.0, 3),
         after=round(after.good.speed.median_abs_error or 0.0, 3), **values,
     )  # fmt: skip

@@ -194,7 +194,7 @@ class Reader:
         row = self.catalogue.models.get(run.model_key or "")
         if run.method == "pretrain" and row is not None and row.sequence_length:
             notes(
-                "seq_len",
+                "length",
                 int(row.sequence_length),
                 f"not stated: that of {row.name}; a rate of tokens hardly depends on it",
             )
