@@ -113,7 +113,11 @@ class Plan(results.Result, frozen=True, kw_only=True):
     devices: int
     global_batch: int
     best: Mapping[str, Any]
-    """As `estimate` has it, and `line`, as --layout takes it; the smallest layout where nothing fits."""
+    """As `estimate` has it, and `line`, as --layout takes it; the smallest layout where nothing fits.
+
+    Of two kinds together also `parts`; where replicas of each have unequal numbers of micro-batches, `accumulation` of
+    the layout is None, and each part has its own.
+    """
     runners_up: list[RunnerUpResult]
     obvious: list[ObviousResult]
     frontier: list[PointResult]
