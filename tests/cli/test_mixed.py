@@ -162,6 +162,11 @@ def test_a_way_that_is_bold_in_memory_says_so_in_its_row(capsys: pytest.CaptureF
     assert "¹ fits only if memory" in said
 
 
+def test_json_says_how_bold_a_way_is_in_memory(capsys: pytest.CaptureFixture[str]) -> None:
+    ends = {way["way"]: way["fits_at"] for way in planned(capsys, BOLD)["ways"]}
+    assert ends == {"first": "high", "second": "high", "replicas": "mid", "pipeline": ""}
+
+
 def test_the_gain_is_over_the_fastest_kind_alone() -> None:
     made = mixed_plan(DEAR)
     alone = [way for way in made.ways if way.planned is not None]
@@ -210,6 +215,8 @@ def test_the_page_says_what_is_never_looked_at_over_both(capsys: pytest.CaptureF
     said = " ".join(invoke(capsys, f"plan {line}")[1].split())
     assert "Over both kinds no DualPipe" in said.split("What was looked at")[1]
     assert said.count("no measured run trains on two kinds of device") == 1
+    if "dualpipe" in line:
+        assert "Opened: dualpipe." in said
     assert "All by one engine, that of both kinds together:" in said
 
 

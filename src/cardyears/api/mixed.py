@@ -12,6 +12,9 @@ from cardyears.catalogue.load import Catalogue
 from cardyears.layout.written import written
 from cardyears.verbs.ways import MixedPlanned, Way, runners_up, unsure
 
+ENDS = ("high", "mid", "low")
+"""Of the interval of the memory, by `Way.level`."""
+
 
 def plan(made: MixedPlanned, catalogue: Catalogue) -> plans.Plan:
     """The result of `plan`: that of the best way, with all ways beside it."""
@@ -63,6 +66,7 @@ def _way(way: Way, made: MixedPlanned) -> plans.WayResult:
         parts=list(_parts(way, made)),
         unmeasured=[str(text) for text in unsure(way)],
         why="" if way.why is None else str(way.why),
+        fits_at=ENDS[way.level] if way.fits else "",
     )
 
 

@@ -102,6 +102,9 @@ class WayResult(msgspec.Struct, frozen=True):
     unmeasured: list[str]
     why: str
     """Why there is no layout."""
+    fits_at: str
+    """Up to which end of its memory's interval it fits: high, mid, low; empty where it does not. A bolder way comes
+    after every less bold one, however fast."""
 
 
 class Plan(results.Result, frozen=True, kw_only=True):

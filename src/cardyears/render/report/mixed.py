@@ -128,7 +128,13 @@ def _ways(page: Page, made: MixedPlanned) -> None:
             "" if cost is None else page.say(Text("{x:usd}", x=cost)), _note(page, way),
         ])  # fmt: skip
     page.rows(rows, right=tuple(range(1, last)), wrap=last)
-    page.line(Text("All by one engine, that of both kinds together: {engine:word}.", engine=made.engine.name), indent=2)
+    page.line(
+        Text(
+            "All by one engine, that of both kinds together: {engine:word}. Asked for one kind, plan may take another.",
+            engine=made.engine.name,
+        ),
+        indent=2,
+    )
     if any(way.mixed for way in made.ways):
         page.line(_FOOTNOTE, indent=2)
 
@@ -262,6 +268,9 @@ def _searched(page: Page, made: MixedPlanned) -> None:
         page.line(text, indent=2)
     if made.needed:
         page.line(Text("Opened, as nothing fits without: {names}.", names=", ".join(made.needed)), indent=2)
+    by_hand = [name for name in made.opened if name not in made.needed]
+    if by_hand:
+        page.line(Text("Opened: {names}.", names=", ".join(by_hand)), indent=2)
     for text in _left_out(made):
         page.line(text, indent=2)
 
