@@ -340,11 +340,13 @@ def common_precisions(*jobs: Job) -> tuple[Precision, ...]:
             Text("Leave --open precision out."),
         )
     if not low:
-        names = [job.cluster.device.name for job in jobs if not any(one in job.silicon.gain for one in LOW_PRECISION)]
-        why = Text(
-            "--open precision looks at types below 16 bit, and {device} trains in none of them here.",
-            device=names[0] if names else " + ".join(job.cluster.device.name for job in jobs),
-        )
+        without = [job for job in jobs if not any(one in job.silicon.gain for one in LOW_PRECISION)]
+        why = (
+            Text("--open precision looks at types below 16 bit, and {device} trains in none of them here.",
+                 device=without[0].cluster.device.name)
+            if without
+            else Text("--open precision looks at types below 16 bit, and these devices have none in common.")
+        )  # fmt: skip
         raise Contradiction(why, Text("Leave --open precision out."))
     return low
 
