@@ -146,6 +146,15 @@ def test_the_cheapest_costs_no_more_than_all_devices(capsys: pytest.CaptureFixtu
     assert cheap["cost_usd"] <= whole["cost_usd"]
 
 
+def test_where_nothing_is_in_time_the_cheapest_is_the_fastest(capsys: pytest.CaptureFixture[str]) -> None:
+    line = '1.3B --on "16x A100 over 100Mb/s" --global-batch 16 --tokens 1B'
+    kept = planned(capsys, f"{line} --objective cost --for 1h")
+    whole = planned(capsys, line)
+    assert kept["in_time"] is False
+    assert kept["devices"] == 8  # the slow wire makes two nodes slower than one
+    assert kept["time_s"] < whole["time_s"]
+
+
 def test_rent_can_be_stated_and_is_missing_for_cards_that_people_own(capsys: pytest.CaptureFixture[str]) -> None:
     line = 'gpt2 --on "2x RTX 4090" --objective cost'
     code, _, err = invoke(capsys, f"plan {line}")

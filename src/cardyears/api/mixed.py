@@ -12,6 +12,9 @@ from cardyears.catalogue.load import Catalogue
 from cardyears.layout.written import written
 from cardyears.verbs.ways import MixedPlanned, Way, runners_up, unsure
 
+ENDS = ("high", "mid", "low")
+"""Of the interval of the memory, by `Way.level`."""
+
 
 def plan(made: MixedPlanned, catalogue: Catalogue) -> plans.Plan:
     """The result of `plan`: that of the best way, with all ways beside it."""
@@ -26,6 +29,7 @@ def plan(made: MixedPlanned, catalogue: Catalogue) -> plans.Plan:
         return msgspec.structs.replace(plans.plan(best.planned, catalogue), **shared)
     assert best.best is not None  # a way over both is the best only where it fits
     one = estimates.estimate(best.best, catalogue).as_dict()
+    one["layout"] = {**one["layout"], "accumulation": _whole(best), "global_batch": made.batch}
     return plans.Plan(
         model=made.model, method=made.question.method, devices=best.devices, global_batch=made.batch,
         best={**one, "chosen": True, "line": _line(best, made), "parts": msgspec.to_builtins(list(_parts(best, made)))},
@@ -34,6 +38,12 @@ def plan(made: MixedPlanned, catalogue: Catalogue) -> plans.Plan:
         needed=list(made.needed), unmeasured=[str(text) for text in unsure(best)], tried_devices=[best.devices],
         **shared,
     )  # fmt: skip
+
+
+def _whole(way: Way) -> int | None:
+    """Micro-batches of every replica in a step; None where the kinds have unequal numbers: `parts` has each."""
+    found = {int(kind.layout.accumulation) for kind in way.mixed[0].kinds}
+    return found.pop() if len(found) == 1 else None
 
 
 def _line(way: Way, made: MixedPlanned) -> str:
@@ -56,6 +66,7 @@ def _way(way: Way, made: MixedPlanned) -> plans.WayResult:
         parts=list(_parts(way, made)),
         unmeasured=[str(text) for text in unsure(way)],
         why="" if way.why is None else str(way.why),
+        fits_at=ENDS[way.level] if way.fits else "",
     )
 
 

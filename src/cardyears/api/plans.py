@@ -102,6 +102,9 @@ class WayResult(msgspec.Struct, frozen=True):
     unmeasured: list[str]
     why: str
     """Why there is no layout."""
+    fits_at: str
+    """Up to which end of its memory's interval it fits: high, mid, low; empty where it does not. A bolder way comes
+    after every less bold one, however fast."""
 
 
 class Plan(results.Result, frozen=True, kw_only=True):
@@ -113,7 +116,11 @@ class Plan(results.Result, frozen=True, kw_only=True):
     devices: int
     global_batch: int
     best: Mapping[str, Any]
-    """As `estimate` has it, and `line`, as --layout takes it; the smallest layout where nothing fits."""
+    """As `estimate` has it, and `line`, as --layout takes it; the smallest layout where nothing fits.
+
+    Of two kinds together also `parts`; where replicas of each have unequal numbers of micro-batches, `accumulation` of
+    the layout is None, and each part has its own.
+    """
     runners_up: list[RunnerUpResult]
     obvious: list[ObviousResult]
     frontier: list[PointResult]

@@ -21,7 +21,7 @@ def written(layout: Layout, usual: Layout | None = None) -> str:
     degrees = {
         key: int(value) for key, value in said.items() if value is not None and (value != _least(key) or key in _ALWAYS)
     }
-    degrees["global_batch"] = int(layout.global_batch)
+    degrees["global_batch"] = round(float(layout.global_batch))
     words = {
         _WORDS.get(key, key): getattr(layout, key)
         for key in layout.__struct_fields__

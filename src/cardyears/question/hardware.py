@@ -74,6 +74,12 @@ _SERIES = (
 _DEVICE_WORD = rf"(?:(?:{_SERIES})\b|(?=[^\W\d])[^\s\d]*\d)"
 """What can only start a device's name: a maker or series, or letters with a digit ("H100", "MI300X")."""
 
+_JOINED_OTHERWISE = re.compile(
+    rf"(?:\s?(?!(?<=\d),\d{{3}}(?!\d))([,;&،؛])\s?|\s(with|مع)\s)(?:{_DIGITS}\s?[xX*]\s?|{_DIGITS}\s)?{_DEVICE_WORD}",
+    re.IGNORECASE,
+)
+"""What cannot be in a device's name: another device behind a comma or a word other than "and" or "plus"."""
+
 _CARDS = {
     word: count
     for words, count in (("بطاقة كرت", 1), ("بطاقتان بطاقتين بطاقتا بطاقتي كرتان كرتين", 2), ("بطاقات كروت", None))
@@ -121,6 +127,14 @@ def read_hardware(text: str) -> HardwareText:
             ),
             Text("Name two of them, as in 8x H100 + 8x A100."),
         )
+    for piece in pieces:
+        joined = _JOINED_OTHERWISE.search(re.split(_OVER, piece, maxsplit=1, flags=re.IGNORECASE)[0])
+        if joined:
+            raise entry.refused(
+                Text('hardware: "{written}" joins kinds of device by "{word}", which is not read.',
+                     written=entry.written, word=joined[1] or joined[2]),
+                Text("Join them by +, as in 8x H100 + 8x A100."),
+            )  # fmt: skip
     machines = [_one_kind(entry, piece.strip()) for piece in pieces]
     return machines[0] if len(machines) == 1 else _both(entry, *machines)
 

@@ -41,7 +41,7 @@ from cardyears.verbs.plan import (
     plan_on,
     usd_per_hour,
 )
-from cardyears.verbs.ways import TOGETHER, Key, MixedPlanned, Way, common_precision
+from cardyears.verbs.ways import TOGETHER, Key, MixedPlanned, Way, common_precision, rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,14 +77,7 @@ def planned(question: Question, catalogue: Catalogue, wish: Wish) -> Planned | M
 
 def mixed(question: Question, catalogue: Catalogue, wish: Wish) -> MixedPlanned:
     """All ways at the same global batch, ranked; `BadInput` where no layout of any is legal."""
-    if wish.objective in ("devices", "memory"):
-        raise Contradiction(
-            Text(
-                "--objective {objective} compares machines of one kind of device, and two are named: {machine}.",
-                objective=wish.objective, machine=question.hardware.written if question.hardware else "",
-            ),
-            Text("Take --objective time or cost, or name one kind."),
-        )  # fmt: skip
+    _refuse_one_kind_only(question, wish)
     assert question.hardware is not None
     full = (Assumed(question.assume), Assumed(question.assume))
     plain = msgspec.structs.replace(
@@ -121,10 +114,26 @@ def mixed(question: Question, catalogue: Catalogue, wish: Wish) -> MixedPlanned:
         question=question, objective=wish.objective, model=ready[0].found.name, pair=machine,
         ways=_ranked(ways, question, wish, batch),
         available=(job.usable_bytes, task.kinds[1].usable_bytes),
-        usual=ground.usual, opened=opened, needed=needed, batch=batch,
+        engine=job.engine, usual=ground.usual, opened=opened, needed=needed, batch=batch,
         batch_said=wish.global_batch is not None, batch_near=near, tokens=work.tokens,
         search_s=time.perf_counter() - started,
     )  # fmt: skip
+
+
+def _refuse_one_kind_only(question: Question, wish: Wish) -> None:
+    """The objectives that are of one kind of device: fewer of it, or less of its memory."""
+    written = question.hardware.written if question.hardware else ""
+    remedy = Text("Take --objective time or cost, or name one kind.")
+    if wish.objective == "devices":
+        raise Contradiction(
+            Text("--objective devices looks for fewer devices of one kind, and two are named: {machine}.",
+                 machine=written), remedy,
+        )  # fmt: skip
+    if wish.objective == "memory":
+        raise Contradiction(
+            Text("--objective memory compares layouts by the memory of one kind of device, and two are named: "
+                 "{machine}.", machine=written), remedy,
+        )  # fmt: skip
 
 
 def _prepared(
@@ -287,11 +296,4 @@ def _ranked(ways: Sequence[Way], question: Question, wish: Wish, batch: int) -> 
             ),
             Text("Name another --global-batch, or another number of devices."),
         )
-    limit = question.duration_s if wish.objective == "cost" else None
-
-    def rank(way: Way) -> tuple[bool, bool, bool, int, float]:
-        late = limit is not None and (way.training_s or 0.0) > limit
-        worth = (way.cost_usd or 0.0) if wish.objective == "cost" else way.value
-        return way.best is None, not way.fits, late, way.level, worth
-
-    return tuple(sorted(ways, key=rank))
+    return tuple(sorted(ways, key=lambda way: rank(way, question, wish.objective)))

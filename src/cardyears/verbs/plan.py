@@ -209,9 +209,9 @@ def _cheapest(question: Question, catalogue: Catalogue, wish: Wish) -> Planned:
             Text("Name dollars per device-hour with --assume rent=USD."),
         )
     fitting = [one for one in every if one.fits and one.best.fits.verdict in LIKELY] or every[-1:]
-    in_time = [
-        one for one in fitting if question.duration_s is None or (one.training_s or 0.0) <= question.duration_s
-    ] or fitting[-1:]
+    in_time = [one for one in fitting if one.in_time is not False]
+    if not in_time:  # the fastest says how far it is
+        return min(fitting, key=lambda one: one.training_s or 0.0)
     return min(in_time, key=lambda one: float(one.best.estimate.step_s) * one.devices / one.batch)
 
 
@@ -340,13 +340,14 @@ def common_precisions(*jobs: Job) -> tuple[Precision, ...]:
             Text("Leave --open precision out."),
         )
     if not low:
-        raise Contradiction(
-            Text(
-                "--open precision looks at types below 16 bit, and {device} trains in none of them here.",
-                device=jobs[0].cluster.device.name,
-            ),
-            Text("Leave --open precision out."),
-        )
+        without = [job for job in jobs if not any(one in job.silicon.gain for one in LOW_PRECISION)]
+        why = (
+            Text("--open precision looks at types below 16 bit, and {device} trains in none of them here.",
+                 device=without[0].cluster.device.name)
+            if without
+            else Text("--open precision looks at types below 16 bit, and these devices have none in common.")
+        )  # fmt: skip
+        raise Contradiction(why, Text("Leave --open precision out."))
     return low
 
 

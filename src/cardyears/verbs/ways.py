@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,7 @@ from cardyears.estimate.mixed import Mixed
 from cardyears.layout.layout import Layout
 from cardyears.machine.cluster import Pair
 from cardyears.machine.device import TRAINING_DTYPES
+from cardyears.machine.engine import Engine
 from cardyears.question.question import Question
 from cardyears.search.measured import unlike
 from cardyears.verbs.estimate import Estimated
@@ -69,6 +70,30 @@ class Way(msgspec.Struct, frozen=True):
         return self.training_s / HOUR * self.usd_per_hour
 
 
+class Rank(NamedTuple):
+    """By what ways are put in order: the first of these that differs decides, and less is better."""
+
+    absent: bool
+    """No layout makes the batch."""
+    unfit: bool
+    late: bool
+    """Not done in the time that was named; only where rent is the objective."""
+    level: int
+    """How bold a limit of memory its best layout needs."""
+    worth: float
+    """Seconds of a step, or rent, at the pessimistic end where nothing like it was measured."""
+
+
+def rank(way: Way, question: Question, objective: str) -> Rank:
+    """Where a way stands; what is late is ranked by its time, whatever the objective."""
+    limit = question.duration_s if objective == "cost" else None
+    late = limit is not None and (way.training_s or 0.0) > limit
+    worth = way.value
+    if objective == "cost" and not late:
+        worth = 0.0 if way.cost_usd is None else way.cost_usd * way.value / way.step_s
+    return Rank(way.best is None, not way.fits, late, way.level, worth)
+
+
 class MixedPlanned(msgspec.Struct, frozen=True):
     """Every way to use two kinds of device, the best first."""
 
@@ -79,6 +104,8 @@ class MixedPlanned(msgspec.Struct, frozen=True):
     ways: tuple[Way, ...]
     available: tuple[float, float]
     """Bytes of a device of each kind that one process may take."""
+    engine: Engine
+    """Of every way."""
     usual: Layout
     opened: tuple[str, ...]
     needed: tuple[str, ...]
@@ -110,8 +137,9 @@ class MixedPlanned(msgspec.Struct, frozen=True):
 
     @property
     def alone(self) -> Way | None:
-        """The best on one kind alone that fits."""
-        return next((way for way in self.ways if way.planned is not None and way.fits), None)
+        """The fastest on one kind alone that fits."""
+        kinds = [way for way in self.ways if way.planned is not None and way.fits]
+        return min(kinds, key=lambda way: way.step_s, default=None)
 
     @property
     def together(self) -> Way | None:
@@ -119,8 +147,25 @@ class MixedPlanned(msgspec.Struct, frozen=True):
         return next((way for way in self.ways if way.mixed and way.fits), None)
 
     @property
+    def rival(self) -> Way | None:
+        """What the best stands against: both kinds against one, and one against both."""
+        if self.best.planned is not None:
+            return self.together
+        if self.objective == "time":
+            return self.alone
+        return next((way for way in self.ways if way.planned is not None and way.fits), None)
+
+    @property
+    def decided_by(self) -> str | None:
+        """The field of `Rank` by which the best stands before its rival; None where there is no rival."""
+        if self.rival is None:
+            return None
+        mine, other = (rank(way, self.question, self.objective) for way in (self.best, self.rival))
+        return next((name for name in Rank._fields if getattr(mine, name) != getattr(other, name)), "worth")
+
+    @property
     def gain(self) -> float | None:
-        """Speed over both kinds over that of the better one alone, less 1; None where either does not fit."""
+        """Speed over both kinds over that of the faster one alone, less 1; None where either does not fit."""
         if self.alone is None or self.together is None:
             return None
         return self.alone.step_s / self.together.step_s - 1.0

@@ -11,7 +11,7 @@ from cardyears.render.page import Cell, Page, Titles
 from cardyears.render.report.estimate import source_keys
 from cardyears.render.report.explain import assumption_rows
 from cardyears.render.report.plan import batch, in_time, lost, plan, short_ledger
-from cardyears.verbs.ways import MixedPlanned, runners_up, unsure
+from cardyears.verbs.ways import UNMEASURED, MixedPlanned, Way, runners_up, unsure
 
 
 def mixed(made: MixedPlanned, page: Page, *, explained: bool = False, titles: Titles = None) -> None:
@@ -23,7 +23,7 @@ def mixed(made: MixedPlanned, page: Page, *, explained: bool = False, titles: Ti
     best = made.best
     if best.planned is not None:
         page.heading(Text("The best layout on {name}", name=best.name))
-        plan(best.planned, page, explained=explained, titles=titles)
+        plan(best.planned, page, explained=explained, titles=titles, besides=tuple(_left_out(made)))
         return
     _together(page, made)
     _searched(page, made)
@@ -33,59 +33,131 @@ def mixed(made: MixedPlanned, page: Page, *, explained: bool = False, titles: Ti
     page.sources(source_keys(best.best), titles)
 
 
-_HEADLINES = {
-    "none": N_("{model} on {machine}: nothing fits, neither on both kinds together nor on one alone."),
-    "only together": N_("{model} on {machine}: best is {way}, {step:duration} a step; on one kind alone no layout "
-                        "fits, or none makes this batch."),
-    "together": N_("{model} on {machine}: best is {way}, {step:duration} a step: {gain:percent} more speed than "
-                   "{alone}."),
-    "slower": N_("{model} on {machine}: best is {way}, {step:duration} a step; {alone} would take {other:duration}."),
-    "only alone": N_("{model} on {machine}: best is {way}, {step:duration} a step. No layout over both fits."),
-    "unsure": N_("{model} on {machine}: best is {way}, {step:duration} a step; {together} would take "
-                 "{longer:duration}, too little less to be sure of it."),
-    "alone": N_("{model} on {machine}: best is {way}, {step:duration} a step; {together} would take "
-                "{longer:duration}."),
+_BEST = {
+    "time": N_("{model} on {machine}: best is {way}, {step:duration} a step; {than}."),
+    "cost": N_("{model} on {machine}: best is {way}, {usd:usd} for the training, {step:duration} a step; {than}."),
+    "late": N_("{model} on {machine}: nothing is done in {allowed:duration}; the fastest is {way}, {training:duration} "
+               "for the training; {than}."),
 }  # fmt: skip
+_THAN = {
+    "no other alone": N_("on one kind alone no layout fits, or none makes this batch"),
+    "no other together": N_("no layout over both fits"),
+    "none legal together": N_("no layout over both can be"),
+    "apart": N_("{one} and {other} devices cannot be joined in one training"),
+    "late": N_("{rival} would take {time:duration} for the training, too long"),
+    "as estimated": N_("{rival} would take {longer:duration}, but fits only if its memory comes out as estimated"),
+    "lower": N_("{rival} would take {longer:duration}, but fits only if its memory comes out lower than estimated"),
+    "faster": N_("{gain:percent} more speed than {rival}"),
+    "time": N_("{rival} would take {longer:duration}"),
+    "time unsure": N_("{rival} would take {longer:duration}, too little less to be sure of it"),
+    "cost": N_("{rival} would cost {price:usd}"),
+    "cost unsure": N_("{rival} would cost {price:usd}, too little less to be sure of it"),
+}  # fmt: skip
+_LEVELS = ("", "as estimated", "lower")
+"""What `Way.level` asks of the memory."""
 
 
 def _headline(made: MixedPlanned) -> Text:
-    alone, together = made.alone, made.together
+    best = made.best
+    values: dict[str, Value] = {"model": made.model, "machine": made.machine}
+    if not best.fits:
+        return Text("{model} on {machine}: nothing fits, neither on both kinds together nor on one alone.", **values)
+    late = made.objective == "cost" and made.in_time is False
     return Text(
-        _HEADLINES[_outcome(made)], model=made.model, machine=made.machine, way=made.best.name,
-        step=made.best.step_s, gain=made.gain or 0.0, alone="" if alone is None else alone.name,
-        other=0.0 if alone is None else alone.step_s, together="" if together is None else together.name,
-        longer=0.0 if together is None else together.step_s,
+        _BEST["late" if late else made.objective], way=best.name, step=best.step_s, usd=best.cost_usd or 0.0,
+        allowed=made.question.duration_s or 0.0, training=best.training_s or 0.0, than=_than(made, late=late), **values,
     )  # fmt: skip
 
 
-def _outcome(made: MixedPlanned) -> str:
-    """Which headline it is."""
-    best, together = made.best, made.together
-    if not best.fits:
-        return "none"
-    if best.mixed:
-        return "only together" if made.gain is None else "together" if made.gain >= 0.0 else "slower"
-    if together is None:
-        return "only alone"
-    return "unsure" if together.step_s < best.step_s else "alone"
+def _than(made: MixedPlanned, *, late: bool) -> Text:
+    """What the best stands against, and why that comes after it."""
+    best, rival = made.best, made.rival
+    if rival is None:
+        one, other = made.pair.makers
+        return Text(_THAN[_no_rival(made)], one=one, other=other)
+    return Text(
+        _THAN[_reason(made, best, rival, late=late)], rival=rival.name, time=rival.training_s or 0.0,
+        longer=rival.step_s, price=rival.cost_usd or 0.0, gain=rival.step_s / best.step_s - 1.0,
+    )  # fmt: skip
+
+
+def _no_rival(made: MixedPlanned) -> str:
+    if made.best.mixed:
+        return "no other alone"
+    if not made.pair.talking:
+        return "apart"
+    return "no other together" if any(way.legal for way in made.ways if way.planned is None) else "none legal together"
+
+
+def _reason(made: MixedPlanned, best: Way, rival: Way, *, late: bool) -> str:
+    """The key that decided the rank, in the words of `_THAN`."""
+    by = made.decided_by
+    if by == "late":
+        return "late"
+    if by == "level":
+        return _LEVELS[rival.level]
+    if made.objective == "cost" and not late:
+        return "cost unsure" if (rival.cost_usd or 0.0) < (best.cost_usd or 0.0) else "cost"
+    if rival.step_s < best.step_s:
+        return "time unsure"
+    return "faster" if best.mixed else "time"
 
 
 def _ways(page: Page, made: MixedPlanned) -> None:
-    """A row for each way: step, speed, utilisation, rent."""
-    page.heading(N_("Ways to use them: a step, tokens a second, MFU, rent of the whole training"))
+    """A row for each way: step, speed, utilisation, memory, rent, and the whole training where time or rent matters."""
+    timed = made.objective == "cost" or made.question.duration_s is not None
+    page.heading(
+        N_("Ways to use them: a step, tokens a second, MFU, memory of the fullest device, training, its rent")
+        if timed
+        else N_("Ways to use them: a step, tokens a second, MFU, memory of the fullest device, rent of the training")
+    )
+    last = 7 if timed else 6
     rows: list[list[Cell]] = []
     for way in made.ways:
         if way.best is None or not way.fits:
-            rows.append([page.say(way.name), "", "", "", "", page.say(way.why or Text("does not fit"))])
+            blank = [""] * (last - 1)
+            rows.append([page.say(way.name), *blank, page.say(way.why or Text("does not fit"))])
             continue
-        found, cost = way.best, way.cost_usd
+        found, cost, training = way.best, way.cost_usd, way.training_s
+        duration = "" if training is None else page.say(Text("{x:duration}", x=training))
         rows.append([
             page.say(way.name), page.say(Text("{x:duration}", x=way.step_s)),
             page.say(Text("{x:count}", x=found.tokens_per_s_per_device.mid * way.devices)),
-            page.say(Text("{x:percent}", x=found.mfu.mid)), "" if cost is None else page.say(Text("{x:usd}", x=cost)),
-            page.say(Text("not sure: {why}", why=unsure(way)[0])) if unsure(way) else "",
+            page.say(Text("{x:percent}", x=found.mfu.mid)),
+            page.say(Text("{x:percent}", x=found.peak.mid / found.available)), *([duration] if timed else []),
+            "" if cost is None else page.say(Text("{x:usd}", x=cost)), _note(page, way),
         ])  # fmt: skip
-    page.rows(rows, right=(1, 2, 3, 4), wrap=5)
+    page.rows(rows, right=tuple(range(1, last)), wrap=last)
+    page.line(
+        Text(
+            "All by one engine, that of both kinds together: {engine:word}. Asked for one kind, plan may take another.",
+            engine=made.engine.name,
+        ),
+        indent=2,
+    )
+    if any(way.mixed for way in made.ways):
+        page.line(_FOOTNOTE, indent=2)
+
+
+_FOOTNOTE = Text(
+    "¹ Not sure: no measured run trains on two kinds of device, so they are ranked by the slow end of their time."
+)
+
+
+def _note(page: Page, way: Way) -> str:
+    """What speaks against a way: bold in memory, or unlike all that was measured."""
+    others = [why for why in unsure(way) if why != UNMEASURED]
+    if way.level:
+        said = page.say(_ONLY_IF[way.level])
+    else:
+        said = page.say(Text("not sure: {why}", why=others[0])) if others else ""
+    return f"¹ {said}".strip() if way.mixed else said
+
+
+_ONLY_IF = {
+    1: Text("fits only if memory comes out as estimated"),
+    2: Text("fits only if memory comes out lower than estimated"),
+}
 
 
 def _brings(page: Page, made: MixedPlanned) -> None:
@@ -120,6 +192,7 @@ def _together(page: Page, made: MixedPlanned) -> None:
     page.heading(N_("The best layout"))
     page.line(Text("{line}", line=brief(found.estimate.layout, made.usual)), indent=2)
     rows = [[page.say(_kind(made, at)), page.say(text)] for at, text in enumerate(_parts(made))]
+    rows.append([page.say(N_("Batch")), page.say(_sequences(made))])
     rows.append([page.say(N_("Step")), page.say(Text("{step:duration}", step=found.step_s))])
     rows.append(["MFU", page.say(Text("{mfu:percent}", mfu=found.mfu))])
     if best.training_s is not None:
@@ -131,7 +204,8 @@ def _together(page: Page, made: MixedPlanned) -> None:
         rows.append([page.say(N_("In time")), page.say(text)])
     page.rows(rows, wrap=1)
     for why in unsure(best):
-        page.line(Text("Not sure: {why}.", why=why), "yellow", indent=2)
+        if why != UNMEASURED:
+            page.line(Text("Not sure: {why}.", why=why), "yellow", indent=2)
     for remark in found.remarks:
         page.line(remark, indent=2)
     short_ledger(page, N_("Where the time of a step goes"), found.estimate.time, TIME)
@@ -144,6 +218,20 @@ def _together(page: Page, made: MixedPlanned) -> None:
             ([page.say(Text("{layout}", layout=brief(one.estimate.layout, made.usual))), page.say(lost(one))]
              for one in after), wrap=0,
         )  # fmt: skip
+
+
+def _sequences(made: MixedPlanned) -> Text:
+    """How the sequences of a step are made up."""
+    one = made.best.mixed[0]
+    layout = one.estimate.layout
+    values: dict[str, Value] = {"batch": made.batch, "micro": layout.micro_batch, "replicas": layout.dp}
+    if one.way == "replicas":
+        return Text("{batch:integer} sequences a step, {micro:integer} in each micro-batch", **values)
+    return Text(
+        "{micro:integer} × {batches:integer} micro-batches × {replicas:integer} replicas = {batch:integer} sequences a "
+        "step",
+        batches=layout.accumulation, **values,
+    )  # fmt: skip
 
 
 def _kind(made: MixedPlanned, at: int) -> Text:
@@ -180,3 +268,15 @@ def _searched(page: Page, made: MixedPlanned) -> None:
         page.line(text, indent=2)
     if made.needed:
         page.line(Text("Opened, as nothing fits without: {names}.", names=", ".join(made.needed)), indent=2)
+    by_hand = [name for name in made.opened if name not in made.needed]
+    if by_hand:
+        page.line(Text("Opened: {names}.", names=", ".join(by_hand)), indent=2)
+    for text in _left_out(made):
+        page.line(text, indent=2)
+
+
+def _left_out(made: MixedPlanned) -> Iterator[Text]:
+    """What is looked at on one kind alone and never over both."""
+    if made.pair.talking:
+        yield Text("Over both kinds no DualPipe, no sharding in groups (HSDP) and no tensor parallelism inside an "
+                   "expert is looked at, even where it is opened.")  # fmt: skip

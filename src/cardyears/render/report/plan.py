@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cardyears.base.text import N_, Text, Value
@@ -34,8 +34,13 @@ _HEADLINES = {
 }  # fmt: skip
 
 
-def plan(made: Planned, page: Page, *, explained: bool = False, titles: Titles = None) -> None:
-    """The best layout as it can be pasted, its ledgers in short, and what it stands against."""
+def plan(
+    made: Planned, page: Page, *, explained: bool = False, titles: Titles = None, besides: Sequence[Text] = ()
+) -> None:
+    """The best layout as it can be pasted, its ledgers in short, and what it stands against.
+
+    `besides` is what else was looked at.
+    """
     page.line(_headline(made), "bold")
     pasted = written(made.best.estimate.layout, made.usual).replace(",", ", ")
     page.line(Text("{line}", line=f'--layout "{pasted}"'), indent=2)
@@ -47,7 +52,7 @@ def plan(made: Planned, page: Page, *, explained: bool = False, titles: Titles =
     _obvious(page, made)
     _frontier(page, made)
     _single(page, made)
-    _searched(page, made)
+    _searched(page, made, besides)
     if explained:
         page.heading(N_("Equations"))
         page.rows(([page.say(name), f"{page.say(text)} [{key}]"] for name, text, key in equations(made.best)), wrap=1)
@@ -218,9 +223,9 @@ def _single(page: Page, made: Planned) -> None:
         page.line(Text("{n:integer} tokens, of the powers of two", n=length), indent=2)
 
 
-def _searched(page: Page, made: Planned) -> None:
+def _searched(page: Page, made: Planned, besides: Sequence[Text]) -> None:
     page.heading(N_("What was looked at"))
-    for text in _counts(made):
+    for text in (*_counts(made), *besides):
         page.line(text, indent=2)
 
 
