@@ -140,7 +140,7 @@ def mixed_plan(line: str) -> MixedPlanned:
         (BOLD, "level", "but fits only if its memory comes out as estimated", "too little less to be sure"),
         (TOGETHER, "worth", "more speed than 8 H100 SXM 80GB alone", "fits only if"),
         (ALONE, "worth", "replicas on both would take", "fits only if"),
-        (DEAR, "worth", "for the training, 4.71 minutes a step; one pipeline over both would cost $", "would take"),
+        (DEAR, "worth", "one pipeline over both would cost $", "would take"),
         (f"{TOGETHER} --objective cost --for 6y", "late", "would take", "would cost"),
         (STRANGERS, None, "NVIDIA and AMD devices cannot be joined in one training", "No layout over both fits"),
     ],
