@@ -80,6 +80,8 @@ DEVICES = {
     "A100": "a100-sxm-80gb",
     "H100": "h100-sxm-80gb",
     "H100-SXM": "h100-sxm-80gb",
+    "H100x8": "h100-sxm-80gb",
+    "A100-40GB×8": "a100-sxm-40gb",
     "H100-SXM-96GB-HBM2e-500W": "h100-sxm-96gb-hbm2e",
     "RTXPRO6000": "rtx-pro-6000-server",
     "H800-SXM": "h800-sxm-80gb",

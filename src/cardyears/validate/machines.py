@@ -74,6 +74,8 @@ def network(words: str) -> Network:
     1600.0
     >>> network("RDMA CX-7 400 Gb/s per GPU")
     Network(gbit_s=400.0, each_device=True, domain=None, single=False)
+    >>> network("8×400 Gb/s").gbit_s, network("400 Gb/s × 8").gbit_s, network("3.2 Tbps EFA").gbit_s
+    (3200.0, 3200.0, 3200.0)
     """
     plain = words.casefold()
     if plain in ("single node", "none"):
@@ -97,11 +99,13 @@ def _aside(clause: str) -> bool:
 
 def _rate(clause: str) -> float | None:
     """Gigabits per second: links times their rate; gigabytes, with a capital B, are of something else."""
-    found = re.search(r"(\d+(?:\.\d+)?)\s?G(?:b|bit)(?:/s|/Sec|ps|E)?\b", clause)
+    found = re.search(r"(\d+(?:\.\d+)?)\s?([GT])(?:b|bit)(?:/s|/Sec|ps|E)?\b", clause)
     if found is None:
         return None
-    links = re.search(r"(?<!\w)(\d+)\s?x(?!\w*X)", clause)
-    return float(found[1]) * (int(links[1]) if links else 1)
+    before = re.search(r"(?<!\w)(\d+)\s?[x×](?!\w*X)", clause)
+    after = re.search(r"[x×]\s?(\d+)\b", clause[found.end() :])
+    links = before or after
+    return float(found[1]) * (1_000.0 if found[2] == "T" else 1.0) * (int(links[1]) if links else 1)
 
 
 def device_key(name: str, catalogue: Catalogue) -> str | None:
@@ -127,10 +131,10 @@ def device_key(name: str, catalogue: Catalogue) -> str | None:
 def bare(name: str) -> str:
     """A device's name without its number, the box that it stands in, and the size of its slice.
 
-    >>> bare("8x NVIDIA H100"), bare("HGX H100"), bare("TPU v5p-128")
-    ('NVIDIA H100', 'H100', 'TPU v5p')
+    >>> bare("8x NVIDIA H100"), bare("H100×8"), bare("HGX H100"), bare("TPU v5p-128")
+    ('NVIDIA H100', 'H100', 'H100', 'TPU v5p')
     """
-    name = re.sub(r"^\s*\d+\s*[x×*]\s*", "", name)
+    name = re.sub(r"^\s*\d+\s*[x×*]\s*|\s*[x×*]\s*\d+\s*$", "", name)
     name = re.sub(r"\b(?:dgx|hgx|hpu|accelerators?|graphics card)\b", " ", name, flags=re.IGNORECASE)
     name = re.sub(r"(v\d+\w?)-\d+$", r"\1", name.strip(), flags=re.IGNORECASE)
     return " ".join(name.split()) or name
