@@ -36,6 +36,7 @@ check: $(DEV) ## format, lint, types, import contracts, docs current
 bench: $(DEV) ## speed, as ratios in one run
 	$(BIN)/python bench/start.py
 	$(BIN)/python bench/search.py
+	$(BIN)/python bench/validate.py
 
 fit: $(DEV) ## fit the coefficients on the measured runs again: minutes, and the same result every time
 	$(BIN)/python tools/fit_steps.py

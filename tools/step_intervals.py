@@ -18,7 +18,8 @@ import numpy as np
 
 from cardyears.case import Method
 from cardyears.catalogue.compile import DATA
-from cardyears.estimate.step import setting, step
+from cardyears.estimate.setting import setting
+from cardyears.estimate.step import step
 from cardyears.resolve.engines import usual_engine
 from cardyears.resolve.spreads import UNNAMED
 from cardyears.validate.interval import Grounds, run_place

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from cardyears.case import Job
 from cardyears.catalogue.load import Catalogue
-from cardyears.estimate.step import setting, step
+from cardyears.estimate.many import Task, step_seconds
+from cardyears.estimate.setting import setting
 from cardyears.machine.engine import Engine
 from cardyears.machine.silicon import Silicon
 from cardyears.resolve.silicon import EVERY_FAMILY, silicon
@@ -169,11 +170,11 @@ class Model:
 
     def predict(self, theta: Array) -> Array:
         """Log of predicted over measured step time."""
-        out = np.empty(len(self.rows))
-        for index, (row, task) in enumerate(zip(self.rows, self.fitted_jobs(theta), strict=True)):
-            total = step(task, row.problem.layout, setting(task, row.problem.layout.precision)).total
-            out[index] = math.log(float(total) / row.measured)
-        return out
+        layouts = [row.problem.layout for row in self.rows]
+        jobs = zip(self.fitted_jobs(theta), layouts, strict=True)
+        predicted = step_seconds([Task(one, layout, setting(one, layout.precision)) for one, layout in jobs])
+        found: Array = np.log(predicted / np.array([row.measured for row in self.rows]))
+        return found
 
     def engines(self, theta: Array) -> dict[str, Engine]:
         """All engines with these coefficients."""

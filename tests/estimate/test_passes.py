@@ -10,7 +10,7 @@ import pytest
 from cardyears.case import Job
 from cardyears.estimate.estimate import estimate
 from cardyears.estimate.passes import Passes, passes
-from cardyears.estimate.step import setting
+from cardyears.estimate.setting import Setting, setting
 from cardyears.layout.layout import Layout
 from cardyears.work.architecture import GPT2_SMALL, GPT3_175B, LLAMA2_7B, LLAMA3_8B, Architecture, Layer
 from cardyears.work.channels import Experts, Mlp
@@ -40,7 +40,11 @@ LATENT = Architecture(
 
 
 def passed(job: Job, layout: Layout | None = None) -> Passes:
-    return passes(job, layout or Layout(), setting(job, "bf16").rates)
+    return passes(job, layout or Layout(), setting(job, "bf16"))
+
+
+def rated(there: Setting, **rates: Any) -> Setting:
+    return there._replace(rates=msgspec.structs.replace(there.rates, **rates))
 
 
 def dense_flop(arch: Architecture) -> float:
@@ -113,8 +117,8 @@ def test_eager_attention_of_heads_that_tensor_cores_cannot_load_runs_at_the_fp32
 
     def core(width: int, kernel: str, slow: float) -> float:
         job = ideal(arch(width), moved=FAST)
-        rates = msgspec.structs.replace(setting(job, "bf16").rates, without_tensor_cores=slow)
-        return passes(job, Layout(kernel=kernel), rates).forward.core  # type: ignore[arg-type, return-value]
+        there = rated(setting(job, "bf16"), without_tensor_cores=slow)
+        return passes(job, Layout(kernel=kernel), there).forward.core  # type: ignore[arg-type, return-value]
 
     assert core(108, "eager", 16.0) == pytest.approx(16 * core(108, "eager", 1.0), rel=1e-9)
     assert core(112, "eager", 16.0) == core(112, "eager", 1.0)
@@ -156,10 +160,8 @@ def test_matrices_without_adapters_move_nothing_for_them(ideal: Any) -> None:
 def test_low_precision_casts_what_goes_into_products_each_pass_and_weights_once_a_step(ideal: Any) -> None:
     # Llama 2 7B in fp8 on a device whose products take nothing: 4 bytes for each element that goes into a product.
     job = ideal(LLAMA2_7B)
-    there = setting(job, "bf16").rates
-    free = msgspec.structs.replace(there, product_peak=1e40, casts=True, operand_bytes=1.0)
-    instant = msgspec.structs.replace(free, casts=False)
-    cast, plain = (passes(job, Layout(), rates) for rates in (free, instant))
+    free = rated(setting(job, "bf16"), product_peak=1e40, casts=True, operand_bytes=1.0)
+    cast, plain = (passes(job, Layout(), there) for there in (free, rated(free, casts=False)))
     inputs, outputs = 4_096 * 3 + 11_008, 12_288 + 4_096 + 22_016 + 4_096
     moved = (cast.forward.products - plain.forward.products) * 1e12
     assert moved == pytest.approx(32 * 4 * inputs * TOKENS, rel=1e-9)
@@ -173,8 +175,8 @@ def test_low_precision_casts_what_goes_into_products_each_pass_and_weights_once_
 
 def test_wide_elements_move_twice_the_bytes(ideal: Any) -> None:
     job = ideal(LLAMA3_8B)
-    half = setting(job, "bf16").rates
-    wide = msgspec.structs.replace(half, element_bytes=4.0)
+    half = setting(job, "bf16")
+    wide = rated(half, element_bytes=4.0)
     assert passes(job, Layout(), wide).forward.moved == 2 * passes(job, Layout(), half).forward.moved
 
 

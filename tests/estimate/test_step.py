@@ -10,7 +10,7 @@ import pytest
 from cardyears.case import Job
 from cardyears.estimate.estimate import Estimate, estimate, step_flop
 from cardyears.estimate.passes import passes
-from cardyears.estimate.step import setting
+from cardyears.estimate.setting import setting
 from cardyears.layout.layout import Layout
 from cardyears.work.architecture import GPT3_175B, LLAMA2_7B, LLAMA3_8B, plain_decoder
 from cardyears.work.flops import finetune_flop, model_flop
@@ -123,7 +123,7 @@ def test_the_host_shows_where_it_is_slower_than_the_device(ideal: Any) -> None:
     found = run(slow)
     computed = ("products", "attention_core", "memory_bound", "head", "embedding")
     launched = sum(found.time[name] for name in (*computed, "launch"))
-    kernels = passes(job, Layout(), setting(job, "bf16").rates).forward.kernels
+    kernels = passes(job, Layout(), setting(job, "bf16")).forward.kernels
     assert launched == pytest.approx(3 * kernels + 12 + 6, rel=1e-9)
     assert run(job).time["launch"] == 0
 

@@ -10,7 +10,7 @@ import pytest
 from cardyears.case import Job
 from cardyears.estimate.estimate import Estimate, estimate
 from cardyears.estimate.held import zero3_traffic
-from cardyears.estimate.step import setting
+from cardyears.estimate.setting import setting
 from cardyears.estimate.traffic import exposed, mesh, neighbours
 from cardyears.layout.layout import Layout
 from cardyears.work.architecture import GPT2_SMALL, GPT3_175B, LLAMA2_7B, LLAMA3_8B, Architecture, Layer

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from cardyears.estimate.estimate import estimate
-from cardyears.estimate.step import setting, step
+from cardyears.estimate.setting import setting
+from cardyears.estimate.step import step
 from cardyears.estimate.update import trained_parameters, update_bytes
 from cardyears.layout.layout import Layout
-from cardyears.layout.shard import rank_parameters
+from cardyears.layout.shard import model_work, rank_parameters
 from cardyears.work.architecture import LLAMA2_7B, LLAMA3_8B, Architecture, Layer
 from cardyears.work.channels import Experts
 from cardyears.work.mixers import Attention
@@ -56,7 +57,7 @@ def test_sharded_state_is_updated_in_shares(ideal: Any, zero: int, share: int) -
 
 
 def test_zero_stages_may_come_as_an_array() -> None:
-    held = rank_parameters(MIXTURE, Layout())
+    held = rank_parameters(model_work(MIXTURE), Layout())
     stages = np.array([0.0, 1.0, 3.0])
     together = trained_parameters(Layout(dp=4, zero=stages), held, 1.0)
     assert np.asarray(together).tolist() == [trained_parameters(Layout(dp=4, zero=zero), held, 1.0) for zero in stages]

@@ -11,7 +11,7 @@ import pytest
 
 from cardyears.catalogue.load import load
 from cardyears.layout.layout import Layout
-from cardyears.layout.shard import adapter_share, layer_works, padded_vocabulary, rank_parameters
+from cardyears.layout.shard import adapter_share, layer_works, model_work, padded_vocabulary, rank_parameters
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.huggingface.families import found
 from cardyears.resolve.models import model
@@ -49,7 +49,7 @@ ODD = (
 
 
 def held(arch: Architecture, **fields: Any) -> float:
-    parts = rank_parameters(arch, Layout(**fields))
+    parts = rank_parameters(model_work(arch), Layout(**fields))
     return float(parts.dense + parts.routed + parts.embedding + parts.head)
 
 
@@ -95,7 +95,7 @@ def test_products_multiply_every_matmul_parameter(arch: Architecture) -> None:
 
 def test_matrices_are_divided_and_norms_are_not() -> None:
     norms = 65 * 4_096
-    assert padded_vocabulary(LLAMA3_8B, Layout(tp=8)) == 129_024  # 126 times 8·128
+    assert padded_vocabulary(LLAMA3_8B.vocab, Layout(tp=8)) == 129_024  # 126 times 8·128
     split = total_parameters(LLAMA3_8B) - norms + 2 * (129_024 - 128_256) * 4_096
     assert held(LLAMA3_8B, tp=8) == split / 8 + norms
 
@@ -120,10 +120,10 @@ def test_low_rank_ways_down_and_routers_are_whole() -> None:
 
 def test_experts_are_dealt_out_and_split() -> None:
     arch = stack("mixture", Layer(WIDE, Experts(64, 4, 1_024, gated=True)))
-    whole = rank_parameters(arch, Layout()).routed
+    whole = rank_parameters(model_work(arch), Layout()).routed
     assert whole == 2 * 64 * 3 * 2_560 * 1_024
-    assert rank_parameters(arch, Layout(dp=16, ep=8, etp=2)).routed == whole / 16
-    assert rank_parameters(arch, Layout(tp=4)).routed == whole  # tensor parallelism does not split them
+    assert rank_parameters(model_work(arch), Layout(dp=16, ep=8, etp=2)).routed == whole / 16
+    assert rank_parameters(model_work(arch), Layout(tp=4)).routed == whole  # tensor parallelism does not split them
 
 
 def test_all_ranks_together_hold_no_less_than_the_model() -> None:
@@ -135,14 +135,15 @@ def test_all_ranks_together_hold_no_less_than_the_model() -> None:
 
 @pytest.mark.parametrize(("tp", "rows"), [(1, 50_257), (2, 50_432), (8, 51_200)])
 def test_the_vocabulary_is_padded_to_128_rows_on_each_rank(tp: int, rows: int) -> None:
-    assert padded_vocabulary(GPT3_175B, Layout(tp=tp)) == rows
+    assert padded_vocabulary(GPT3_175B.vocab, Layout(tp=tp)) == rows
 
 
 # Adapters
 
 
 def test_one_rank_holds_all_adapters() -> None:
-    assert [adapter_share(arch, Layout()) for arch in (GPT2_SMALL, LLAMA3_8B, *ODD)] == [1.0] * (2 + len(ODD))
+    every = [model_work(arch) for arch in (GPT2_SMALL, LLAMA3_8B, *ODD)]
+    assert [adapter_share(model, Layout()) for model in every] == [1.0] * len(every)
 
 
 def test_expert_parallelism_divides_the_experts_adapters() -> None:
@@ -151,7 +152,7 @@ def test_expert_parallelism_divides_the_experts_adapters() -> None:
     attention = (2_560 + 2_560 + 2 * 512) + (2_560 + 2_560)
     expert = (2_560 + 2 * 1_024) + (1_024 + 2_560)
     share = (attention + 8 * expert) / (attention + 64 * expert)
-    assert adapter_share(arch, Layout(dp=8, ep=8)) == pytest.approx(share, rel=1e-12)
+    assert adapter_share(model_work(arch), Layout(dp=8, ep=8)) == pytest.approx(share, rel=1e-12)
 
 
 # Many layouts at once
@@ -161,7 +162,9 @@ def test_expert_parallelism_divides_the_experts_adapters() -> None:
 def test_arrays_give_the_bits_of_floats(arch: Architecture) -> None:
     degrees = [(1.0, 1.0), (2.0, 1.0), (4.0, 2.0), (16.0, 1.0)]
     tp, ep = (np.array(column) for column in zip(*degrees, strict=True))
-    together = (*rank_parameters(arch, Layout(tp=tp, ep=ep)), adapter_share(arch, Layout(tp=tp, ep=ep)))
+    model, many = model_work(arch), Layout(tp=tp, ep=ep)
+    together = (*rank_parameters(model, many), adapter_share(model, many))
     for place, (one, other) in enumerate(degrees):
-        alone = (*rank_parameters(arch, Layout(tp=one, ep=other)), adapter_share(arch, Layout(tp=one, ep=other)))
+        layout = Layout(tp=one, ep=other)
+        alone = (*rank_parameters(model, layout), adapter_share(model, layout))
         assert [float(np.broadcast_to(np.asarray(value), 4)[place]) for value in together] == [float(v) for v in alone]

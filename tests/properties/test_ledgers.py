@@ -12,7 +12,7 @@ from hypothesis import given
 
 from cardyears.case import Job
 from cardyears.estimate.estimate import Estimate, estimate
-from cardyears.estimate.step import setting
+from cardyears.estimate.setting import setting
 from cardyears.layout.layout import Layout
 from cardyears.work.channels import Experts
 from cardyears.work.state import RECIPES

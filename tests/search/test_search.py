@@ -16,7 +16,7 @@ from cardyears.base.text import ENGLISH
 from cardyears.case import Job
 from cardyears.catalogue.load import load
 from cardyears.estimate.estimate import estimate
-from cardyears.estimate.step import setting
+from cardyears.estimate.setting import setting
 from cardyears.layout.layout import Layout
 from cardyears.layout.legal import refusal
 from cardyears.layout.site import Site, site

@@ -39,14 +39,15 @@ def largest_layer_parameters(arch: Architecture, layout: Layout) -> Scalar:
 def logits(arch: Architecture, layout: Layout, tokens: Scalar, habits: MemoryHabits) -> Bytes:
     """Bytes of the logits and their gradient at the peak, on a rank that has the head."""
     rows = minimum(tokens, float(CHUNK_TOKENS)) if layout.chunked_loss else tokens
-    return rows * padded_vocabulary(arch, layout) / layout.tp * habits.logit_bytes
+    return rows * padded_vocabulary(arch.vocab, layout) / layout.tp * habits.logit_bytes
 
 
 def gathered(arch: Architecture, training: Training, layout: Layout, habits: MemoryHabits) -> Bytes:
     """What ZeRO 3 has whole: the layers in use, embedding and head, and one layer's gradients on their way."""
     layer = largest_layer_parameters(arch, layout)
     weight = training.base_bytes if training.adapters else BF16_BYTES
-    tables = padded_vocabulary(arch, layout) / layout.tp * float(arch.embedding_width) * (1.0 if arch.tied else 2.0)
+    rows = padded_vocabulary(arch.vocab, layout) / layout.tp
+    tables = rows * float(arch.embedding_width) * (1.0 if arch.tied else 2.0)
     reduced = 0.0 if training.adapters else training.trained.gradient + SCATTER_BYTES
     return layer * (habits.gathered_layers * weight + reduced) + tables * BF16_BYTES
 

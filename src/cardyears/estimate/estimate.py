@@ -10,7 +10,8 @@ from cardyears.base.broadcast import maximum, minimum
 from cardyears.base.ledger import Ledger
 from cardyears.estimate.memory import memory
 from cardyears.estimate.passes import again_share
-from cardyears.estimate.step import EVERY_SECOND, Setting, setting, step
+from cardyears.estimate.setting import Setting, setting
+from cardyears.estimate.step import EVERY_SECOND, step
 from cardyears.layout.layout import Layout
 from cardyears.work.flops import attention_core_flop, finetune_flop, head_flop, model_flop
 
@@ -120,7 +121,7 @@ def again_flop(job: Job, layout: Layout) -> Flop:
     core = attention_core_flop(arch, length, causal=False)
     if layout.recompute == "full":
         blocks = model_flop(arch, length) / 3.0 - head_flop(arch)
-        return blocks * again_share(job, layout)
+        return blocks * again_share(float(arch.layer_count), layout)
     scores = core if layout.kernel == "eager" else 0.0 * core
     if layout.recompute == "selective-products":
         return (model_flop(arch, length) / 3.0 - head_flop(arch) - core) * EVERY_SECOND + scores

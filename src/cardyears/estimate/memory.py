@@ -15,7 +15,7 @@ from cardyears.base.ledger import Ledger, added
 from cardyears.estimate.buffers import communication, gathered, largest_layer_parameters, logits
 from cardyears.estimate.held import Place, Sharing, places, sharing, state
 from cardyears.layout.layout import ZERO_WEIGHTS, Layout
-from cardyears.layout.shard import RankParameters, adapter_share, rank_parameters
+from cardyears.layout.shard import RankParameters, adapter_share, model_work, rank_parameters
 from cardyears.machine.engine import PLAIN_HABITS, MemoryHabits
 from cardyears.work.activations import activation_gradients, activations, ends
 from cardyears.work.architecture import Architecture
@@ -127,9 +127,9 @@ def kept(
     around = ends(arch, tokens, tp=tp, sp=layout.sp, dropout=layout.dropout, fused=fused)
     adapters = 0.0 * tp
     if training.adapters:
-        adapters = training.adapter_parameters(arch) * adapter_share(arch, layout)
+        adapters = training.adapter_parameters(arch) * adapter_share(model_work(arch), layout)
     return Kept(
-        held=rank_parameters(arch, layout),
+        held=rank_parameters(model_work(arch), layout),
         adapters=adapters,
         activations=saved["activations"],
         again=saved.get("recomputed_layer", 0.0 * tokens),

@@ -19,18 +19,17 @@ from cardyears.estimate.estimate import Estimate, again_flop, paged, step_flop
 from cardyears.estimate.held import Place, leading_dense
 from cardyears.estimate.memory import memory
 from cardyears.estimate.passes import tokens_per_rank
+from cardyears.estimate.setting import Setting, setting
 from cardyears.estimate.step import (
     BACKWARD_SHARE,
     HIDING,
     Block,
     Hops,
-    Setting,
     block,
     ends,
     once,
     over_layers,
     piped,
-    setting,
     step,
     straggling,
 )
@@ -108,7 +107,7 @@ class _Rank(NamedTuple):
 def _rank(layout: Layout, side: Side) -> _Rank:
     deep, who = side.deep(layout), mesh(layout, side.there.domain)
     held = stage_parameters(side.within.held, deep)
-    return _Rank(deep, who, data_traffic(side.job, deep, side.there.wires, who, held, side.within.trained))
+    return _Rank(deep, who, data_traffic(side.job, deep, side.there, who, held, side.within.trained))
 
 
 def _stage_times(
@@ -131,12 +130,12 @@ def _hops(layout: Layout, sides: tuple[Side, Side]) -> Hops:
     tokens = tokens_per_rank(sides[0].job, layout)
     crossing: Seconds = 0.0
     for side in sides:
-        one = hop(side.job, layout, side.whole.wires, mesh(layout, side.whole.domain), tokens)
+        one = hop(layout, side.whole, mesh(layout, side.whole.domain), tokens)
         crossing = maximum(crossing, one)
     slowest, together = crossing, crossing
     for side in sides:
         alone = msgspec.structs.replace(layout, pp=side.ranks)
-        one = hop(side.job, alone, side.there.wires, mesh(alone, side.there.domain), tokens)
+        one = hop(alone, side.there, mesh(alone, side.there.domain), tokens)
         slowest, together = maximum(slowest, one), together + (side.ranks - 1.0) * one
     return Hops(slowest, together)
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cardyears.base.broadcast import floor
+from cardyears.base.broadcast import any_of, floor, minimum, where
+from cardyears.estimate.setting import Core, Setting
 from cardyears.layout.layout import Layout
-from cardyears.layout.shard import DISPATCH_MOVES, LayerWork, Product, layer_works, padded_vocabulary
+from cardyears.layout.shard import DISPATCH_MOVES, LayerWork, Product, padded_vocabulary
 from cardyears.machine.efficiency import EAGER_PASSES
 from cardyears.machine.rates import HALF_BYTES, Rates
 from cardyears.work.params import ADAPTED
@@ -75,12 +76,15 @@ class Passes(NamedTuple):
     """Of all layers' weights to a low precision: once a step, for all its micro-batches."""
 
 
-def again_share(job: Job, layout: Layout) -> Scalar:
-    """Share of the layers whose forward pass runs twice: every k-th of them under full recomputation."""
+def again_share(layers: Count, layout: Layout) -> Scalar:
+    """Share of the layers whose forward pass runs twice: every k-th of them under full recomputation.
+
+    >>> again_share(32.0, Layout(recompute="full", recompute_every=3))
+    0.3125
+    """
     if layout.recompute != "full":
         return 0.0
-    count = float(job.architecture.layer_count)
-    return floor(count / layout.recompute_every) / count
+    return floor(layers / layout.recompute_every) / layers
 
 
 def tokens_per_rank(job: Job, layout: Layout) -> Count:
@@ -88,29 +92,31 @@ def tokens_per_rank(job: Job, layout: Layout) -> Count:
     return layout.micro_batch * job.seq_len / layout.cp
 
 
-def passes(job: Job, layout: Layout, rates: Rates) -> Passes:
+def passes(job: Job, layout: Layout, there: Setting) -> Passes:
     """Times of one micro-batch on one rank of the whole depth."""
-    tokens = tokens_per_rank(job, layout)
+    rates, tokens = there.rates, tokens_per_rank(job, layout)
     zero = 0.0 * tokens
     forward = backward = Pass(zero, zero, zero, zero)
     weights, casts = zero, zero
-    for work in layer_works(job.architecture):
-        ahead, back, of_weights = _layer(work, job, layout, rates, tokens)
+    for work, core in zip(there.model.layers, there.cores, strict=True):
+        ahead, back, of_weights = _layer(work, core, job, layout, rates, tokens)
         forward, backward = forward.plus(ahead.times(work.times)), backward.plus(back.times(work.times))
         weights = weights + of_weights * work.times
         casts = casts + _weight_casts(work, layout, rates) * work.times
-    head, embedding = _head(job, layout, rates, tokens), _embedding(job, rates, tokens)
+    head, embedding = _head(job, layout, there, tokens), _embedding(there, tokens)
     return Passes(forward, backward, weights, head, embedding, casts)
 
 
-def _layer(work: LayerWork, job: Job, layout: Layout, rates: Rates, tokens: Count) -> tuple[Pass, Pass, Seconds]:
+def _layer(
+    work: LayerWork, flop: Core, job: Job, layout: Layout, rates: Rates, tokens: Count
+) -> tuple[Pass, Pass, Seconds]:
     """Forward, backward, and the weights' part of the backward's products, of one layer."""
     zero = 0.0 * tokens
     ahead, inputs, weights = zero, zero, zero
     for product in work.products:
         times = _product(product, work, job, layout, rates, tokens)
         ahead, inputs, weights = ahead + times[0], inputs + times[1], weights + times[2]
-    core, core_back = _core(work, job, layout, rates, tokens)
+    core, core_back = _core(work, flop, job, layout, rates, tokens)
     factor = job.engine.moved_factor(compiled=layout.compiled)
     moved = rates.move(_moved(work, job, layout, tokens) * rates.element_bytes) * factor
     adapted = _adapted(work, job)
@@ -121,7 +127,7 @@ def _layer(work: LayerWork, job: Job, layout: Layout, rates: Rates, tokens: Coun
     moved = moved + short * rates.curve.floor_s  # however little it moves, a kernel takes the device's shortest time
     kernels = work.kernels + adapters + CORE_KERNELS[layout.kernel] + zero
     *_, counting = job.engine.launches(graphs=layout.graphs)
-    routed = counting if work.experts else 0.0
+    routed = where(work.experts, counting, 0.0)
     forward = Pass(ahead, core, moved + routed, kernels)
     backward = Pass(inputs + weights, core_back, moved * MOVED_BACKWARD + routed, kernels * BACKWARD_KERNELS)
     return forward, backward, weights
@@ -141,7 +147,7 @@ def _product(
     gradient = job.training.recipe.gradient * 2.0  # read, added to, written: gradients of micro-batches accumulate
     cast, cast_back = rates.cast(rows * inputs * count), rates.cast(rows * outputs * count)
     if product.routed:
-        width = float(min(product.inputs, product.outputs))
+        width = minimum(product.inputs * 1.0, product.outputs * 1.0)
         ahead = rates.grouped(rows, inputs, outputs, width=width, count=count) + cast
         back = rates.grouped(rows, outputs, inputs, width=width, count=count) + cast_back
         if job.training.adapters:
@@ -160,7 +166,7 @@ def _rows(product: Product, work: LayerWork, job: Job, layout: Layout, tokens: C
     Every rank of the expert group has E/ep experts, on which the group's tokens arrive.
     """
     if product.routed:
-        rows = tokens * float(work.top_k) * job.expert_load / work.experts * layout.ep
+        rows = tokens * (work.top_k * 1.0) * job.expert_load / work.experts * layout.ep
         return work.experts / layout.ep, rows * layout.etp / layout.tp
     return 1.0, tokens / layout.tp if product.whole and layout.sp else tokens
 
@@ -177,21 +183,21 @@ def _weight_casts(work: LayerWork, layout: Layout, rates: Rates) -> Seconds:
     return rates.cast(elements)
 
 
-def _core(work: LayerWork, job: Job, layout: Layout, rates: Rates, tokens: Count) -> tuple[Seconds, Seconds]:
+def _core(
+    work: LayerWork, flop: Core, job: Job, layout: Layout, rates: Rates, tokens: Count
+) -> tuple[Seconds, Seconds]:
     """Scores and averages: a fused kernel on the causal half, or the whole square through memory (eager)."""
-    seen = job.attended_length
-    mixer = work.layer.mixer
     if layout.kernel == "eager":
-        flop = mixer.core_flop(seen, causal=False) * tokens / layout.tp
-        passes = EAGER_PASSES * rates.element_bytes * mixer.score_heads * seen * tokens / layout.tp
-        slow = rates.without_tensor_cores if getattr(mixer, "head_dim", 0) % ALIGNED else 1.0
-        ahead = rates.attend(flop) * slow + rates.move(passes)
+        scores = work.score_heads * job.attended_length * tokens / layout.tp
+        slow = where(work.head_dim % ALIGNED, rates.without_tensor_cores, 1.0)
+        ahead = rates.attend(flop.square * tokens / layout.tp) * slow
+        ahead = ahead + rates.move(EAGER_PASSES * rates.element_bytes * scores)
         return ahead, ahead * EAGER_BACKWARD
     # Without balance the rank with the last piece sees nearly the whole of the square's lower half.
     # Ulysses deals out heads, each with its whole square.
     even = layout.balanced or layout.context_kind == "ulysses"
     uneven = 1.0 if even else 2.0 - 1.0 / layout.cp
-    ahead = rates.attend(mixer.core_flop(seen, causal=True) * tokens / layout.tp * uneven)
+    ahead = rates.attend(flop.causal * tokens / layout.tp * uneven)
     return ahead, ahead * FLASH_BACKWARD
 
 
@@ -199,7 +205,7 @@ def _moved(work: LayerWork, job: Job, layout: Layout, tokens: Count) -> Scalar:
     """Elements that memory-bound operators move, forward, counted operator by operator."""
     split = layout.tp if layout.sp else 1.0
     elements = work.moved_whole / split + work.moved_split / layout.tp
-    if work.experts:
+    if any_of(work.experts):
         load = job.expert_load
         elements = elements + (DISPATCH_MOVES * work.dispatched + work.moved_routed) * load / layout.tp
         elements = elements + work.experts * (ROUTER_BYTES / HALF_BYTES) / split
@@ -219,18 +225,18 @@ def _adapters_moved(work: LayerWork, adapted: tuple[Product, ...], layout: Layou
     elements: Scalar = 0.0
     for product in adapted:
         inputs, outputs = product.shape(layout)
-        used = float(work.top_k) if product.routed else 1.0
+        used = work.top_k * 1.0 if product.routed else 1.0
         elements = elements + used * (inputs + 3.0 * outputs)
     return elements * tokens
 
 
-def _head(job: Job, layout: Layout, rates: Rates, tokens: Count) -> Pass:
+def _head(job: Job, layout: Layout, there: Setting, tokens: Count) -> Pass:
     """The product with the vocabulary, three times, and what the loss moves for each logit.
 
     It stays in 16 bit in every recipe of low precision. Sources: transformer-engine, torchtitan.
     """
-    arch = job.architecture
-    columns, width = padded_vocabulary(arch, layout) / layout.tp, float(arch.embedding_width)
+    rates, width = there.rates, there.model.embedding_width
+    columns = padded_vocabulary(there.model.vocab, layout) / layout.tp
     trained = 0.0 if job.training.adapters else 1.0
     products = (
         rates.product(tokens, columns, width, wide=True)
@@ -246,6 +252,6 @@ EMBEDDING_MOVES = 6.0
 """Elements of the hidden width: gathered and written, dropout or scale, and the gradient added into the table."""
 
 
-def _embedding(job: Job, rates: Rates, tokens: Count) -> Pass:
-    moved = rates.move(tokens * float(job.architecture.hidden) * EMBEDDING_MOVES * rates.element_bytes)
+def _embedding(there: Setting, tokens: Count) -> Pass:
+    moved = there.rates.move(tokens * there.model.hidden * EMBEDDING_MOVES * there.rates.element_bytes)
     return Pass(0.0 * moved, 0.0 * moved, moved, 0.0 * moved + EMBEDDING_KERNELS)

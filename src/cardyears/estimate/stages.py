@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from cardyears.base.ledger import added
 from cardyears.estimate.estimate import Estimate
 from cardyears.estimate.passes import passes
+from cardyears.estimate.setting import setting
 from cardyears.layout.layout import ZERO_WEIGHTS, Layout
 from cardyears.layout.pipeline import stages
 from cardyears.layout.timeline import Event, StageCost, busy, drawn_batches, kept, makespan, repeating, timeline
-from cardyears.machine.rates import rates
 
 if TYPE_CHECKING:
     from cardyears.base.units import Seconds
@@ -120,7 +120,7 @@ def layers_by_rank(layers: int, layout: Layout) -> tuple[float, ...]:
 def _layer(job: Job, found: Estimate, share: float) -> StageCost:
     """Seconds of one micro-batch in a layer of the mean kind."""
     layout, time = found.layout, found.time
-    computed = passes(job, layout, rates(job.cluster.device, job.silicon, job.engine, layout.precision))
+    computed = passes(job, layout, setting(job, layout.precision))
     again = 1.0 / float(layout.recompute_every) if layout.recompute == "full" else 0.0
     names = (*COMPUTED, *TALKED, *(("data_traffic",) if _int(layout.zero) == ZERO_WEIGHTS else ()))
     total = float(added(time[name] for name in names)) / share

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cardyears.base.broadcast import log2, maximum, where
 from cardyears.base.ledger import Ledger, added
 from cardyears.estimate.passes import Pass, Passes, again_share, passes, tokens_per_rank
+from cardyears.estimate.setting import Setting
 from cardyears.estimate.traffic import (
     DataTraffic,
     LayerTraffic,
@@ -28,8 +29,6 @@ from cardyears.estimate.update import dequantisation, gradient_norm, host_transf
 from cardyears.layout.layout import ZERO_WEIGHTS, Layout
 from cardyears.layout.pipeline import StageTimes, bubble, stage_times
 from cardyears.layout.shard import RankParameters, adapter_share, rank_parameters, stage_parameters
-from cardyears.machine.collectives import Wires, wires
-from cardyears.machine.rates import Rates, rates
 
 if TYPE_CHECKING:
     from cardyears.base.units import Bytes, Scalar, Seconds
@@ -43,21 +42,6 @@ EVERY_SECOND = 0.5
 """Share of the products that recomputation of every second one runs again."""
 HIDING, BACKWARD_SHARE = ("products", "attention_core", "memory_bound", "head"), 2 / 3
 """What gradients' traffic can hide behind: the backward pass of what is computed, two thirds of it."""
-
-
-class Setting(NamedTuple):
-    """What a job's estimates share, whatever the layout."""
-
-    rates: Rates
-    wires: Wires
-    domain: float
-
-
-def setting(job: Job, precision: str) -> Setting:
-    """Rates and wires of a job, made once for all its layouts."""
-    return Setting(
-        rates(job.cluster.device, job.silicon, job.engine, precision), wires(job.cluster), float(job.cluster.domain)
-    )
 
 
 class Block(NamedTuple):
@@ -76,13 +60,13 @@ def block(job: Job, layout: Layout, there: Setting) -> Block:
     """What depends on tensor, context and expert parallelism and on the micro-batch alone."""
     tokens = tokens_per_rank(job, layout)
     near = neighbours(layout, there.domain)
-    held = rank_parameters(job.architecture, layout)
+    held = rank_parameters(there.model, layout)
     return Block(
-        computed=passes(job, layout, there.rates),
-        inside=layer_traffic(job, layout, there.wires, near, tokens),
+        computed=passes(job, layout, there),
+        inside=layer_traffic(job, layout, there, near, tokens),
         held=held,
-        trained=trained_share(job, layout, held),
-        vocabulary=vocabulary_traffic(job, there.wires, near, tokens),
+        trained=trained_share(job, layout, there, held),
+        vocabulary=vocabulary_traffic(there, near, tokens),
     )
 
 
@@ -95,28 +79,28 @@ def step(job: Job, layout: Layout, there: Setting, *, paged_out: Bytes = 0.0, wi
     within = within or block(job, layout, there)
     who = mesh(layout, there.domain)
     stage = stage_parameters(within.held, layout)
-    between = data_traffic(job, layout, there.wires, who, stage, within.trained)
+    between = data_traffic(job, layout, there, who, stage, within.trained)
     layers = over_layers(job, layout, within, between, there)
-    one_hop = hop(job, layout, there.wires, who, tokens_per_rank(job, layout))
-    lines = _pipeline(job, layout, within, layers, one_hop)
+    one_hop = hop(layout, there, who, tokens_per_rank(job, layout))
+    lines = _pipeline(job, layout, there, within, layers, one_hop)
     backward = added(lines[name] for name in HIDING) * BACKWARD_SHARE
     lines = lines.plus(once(job, layout, there, who, within, between, backward, lines.total, paged_out))
     return lines.plus({"stragglers": straggling(layout) * lines.total})
 
 
-def trained_share(job: Job, layout: Layout, held: RankParameters) -> Scalar:
+def trained_share(job: Job, layout: Layout, there: Setting, held: RankParameters) -> Scalar:
     """Trained parameters of a rank over those that it holds."""
     if not job.training.adapters:
         return 1.0
-    adapters = job.training.adapter_parameters(job.architecture) * adapter_share(job.architecture, layout)
+    adapters = there.adapters * adapter_share(there.model, layout)
     return adapters / (held.dense + held.routed + held.embedding + held.head)
 
 
-def _recomputed(layout: Layout, computed: Passes, job: Job) -> Pass:
+def _recomputed(layout: Layout, computed: Passes, there: Setting) -> Pass:
     """What the backward pass computes again; `work.activations.Recompute` says what each word means."""
     forward, zero = computed.forward, 0.0 * computed.forward.moved
     if layout.recompute == "full":
-        return forward.times(again_share(job, layout))
+        return forward.times(again_share(there.model.layer_count, layout))
     core = forward.core if layout.kernel == "eager" else zero
     if layout.recompute == "none":
         return Pass(zero, zero, zero, zero)
@@ -130,15 +114,15 @@ def _recomputed(layout: Layout, computed: Passes, job: Job) -> Pass:
 def over_layers(job: Job, layout: Layout, within: Block, between: DataTraffic, there: Setting) -> Ledger:
     """Seconds of one micro-batch over all layers, forward and backward."""
     computed, inside = within.computed, within.inside
-    forward, backward, again = computed.forward, computed.backward, _recomputed(layout, computed, job)
-    twice = again_share(job, layout)
+    forward, backward, again = computed.forward, computed.backward, _recomputed(layout, computed, there)
+    twice = again_share(there.model.layer_count, layout)
     context, context_back = _context(layout, forward, backward, inside)
     lines = Ledger(
         products=forward.products + backward.products,
         attention_core=forward.core + backward.core,
         memory_bound=forward.moved + backward.moved,
         recomputation=again.device,
-        dequantisation=dequantisation(job, layout, there.rates, within.held),
+        dequantisation=dequantisation(job, layout, there, within.held),
         tensor_traffic=inside.tensor * (2.0 + twice),
         context_traffic=context * (1.0 + twice) + context_back,
         expert_traffic=inside.expert * (2.0 + twice),
@@ -149,7 +133,7 @@ def over_layers(job: Job, layout: Layout, within: Block, between: DataTraffic, t
     ahead = forward.device + inside.tensor + context + lines["expert_traffic"] / (2.0 + twice)
     back = lines.total - ahead
     engine = job.engine
-    gathers = where(layout.zero >= ZERO_WEIGHTS, float(job.architecture.layer_count), 0.0)
+    gathers = where(layout.zero >= ZERO_WEIGHTS, there.model.layer_count, 0.0)
     kernel, collective, _ = engine.launches(graphs=layout.graphs)
     kernels = kernel * engine.kernel_share(compiled=layout.compiled)
     host = forward.kernels * kernels + (inside.calls + gathers) * collective
@@ -240,9 +224,9 @@ def piped(
     )
 
 
-def _pipeline(job: Job, layout: Layout, within: Block, layers: Ledger, one_hop: Seconds) -> Ledger:
+def _pipeline(job: Job, layout: Layout, there: Setting, within: Block, layers: Ledger, one_hop: Seconds) -> Ledger:
     """All micro-batches through stages of like devices."""
-    around, count = ends(job, layout, within, within), float(job.architecture.layer_count)
+    around, count = ends(job, layout, within, within), there.model.layer_count
     times = stage_times(count, layout, layers.total / count, around.embedding, around.head + around.traffic)
     hops = Hops(one_hop, (layout.pp - 1.0) * one_hop)
     computed = within.computed
@@ -267,10 +251,10 @@ def once(
         wire = maximum(job.engine.gradient_exposure * wire, wire - last)
     return Ledger(
         data_traffic=wire,
-        tied_traffic=tied_traffic(job, there.wires, who, within.held),
+        tied_traffic=tied_traffic(job, there, who, within.held),
         weight_casts=within.computed.weight_casts / layout.pp,
         optimizer=optimizer(job, layout, there.rates, stage, trained),
-        gradient_norm=gradient_norm(job, layout, there.rates, there.wires, who.all, stage, trained),
+        gradient_norm=gradient_norm(job, layout, there, who.all, stage, trained),
         host_transfers=host_transfers(job, layout, stage, trained, computed + wire, paged_out),
         step_overhead=job.engine.step_s,
     )

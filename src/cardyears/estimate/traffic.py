@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cardyears.base.broadcast import any_of, hypotenuse, where
+from cardyears.base.broadcast import any_of, hypotenuse, minimum, where
+from cardyears.base.ledger import added
+from cardyears.estimate.setting import Setting
 from cardyears.layout.layout import ZERO_WEIGHTS, Layout
-from cardyears.layout.shard import LayerWork, RankParameters, layer_works
+from cardyears.layout.shard import LayerWork, RankParameters
 from cardyears.machine.collectives import Group, Wires, all_gather, all_reduce, all_to_all, group, reduce_scatter, send
-from cardyears.machine.rates import LOW_PRECISION
 
 if TYPE_CHECKING:
     from cardyears.base.units import Count, Scalar, Seconds
@@ -35,7 +36,7 @@ class Neighbours(NamedTuple):
     expert_tensor: Group
 
 
-def neighbours(layout: Layout, domain: float) -> Neighbours:
+def neighbours(layout: Layout, domain: Count) -> Neighbours:
     """The innermost groups of a layout where so many devices are joined by the fast link."""
     tp = layout.tp * 1.0
     return Neighbours(
@@ -62,7 +63,7 @@ class Mesh(NamedTuple):
     all: Group
 
 
-def mesh(layout: Layout, domain: float) -> Mesh:
+def mesh(layout: Layout, domain: Count) -> Mesh:
     """Groups of a layout where so many devices are joined by the fast link."""
     tp, cp, dp = layout.tp * 1.0, layout.cp * 1.0, layout.dp * 1.0
     shards = layout.shards * 1.0
@@ -89,15 +90,15 @@ class LayerTraffic(NamedTuple):
     calls: Count
 
 
-def layer_traffic(job: Job, layout: Layout, wires: Wires, who: Neighbours, tokens: Count) -> LayerTraffic:
+def layer_traffic(job: Job, layout: Layout, there: Setting, who: Neighbours, tokens: Count) -> LayerTraffic:
     """Traffic inside the layers, forward."""
-    zero = 0.0 * tokens
+    wires, zero = there.wires, 0.0 * tokens
     tensor, context, expert, calls = zero, zero, zero, zero
-    hidden = ELEMENT_BYTES * float(job.architecture.hidden) * tokens
-    for work in layer_works(job.architecture):
-        blocks, routed = float(work.collectives), 0.0
-        if work.experts:
-            expert = expert + work.times * _expert(work, job, layout, wires, who, tokens)
+    hidden = ELEMENT_BYTES * there.model.hidden * tokens
+    for work in there.model.layers:
+        blocks, routed = work.collectives * 1.0, 0.0
+        if any_of(work.experts):
+            expert = expert + work.times * _expert(work, job, layout, there, who, tokens)
             shared = any(product.part == "shared_experts" for product in work.products)
             blocks, routed = blocks - (0.0 if shared else 1.0), 1.0
         if layout.sp:
@@ -114,13 +115,14 @@ def layer_traffic(job: Job, layout: Layout, wires: Wires, who: Neighbours, token
     return LayerTraffic(tensor * job.engine.tensor_exposure, context, expert * job.engine.expert_exposure, calls)
 
 
-def _expert(work: LayerWork, job: Job, layout: Layout, wires: Wires, who: Neighbours, tokens: Count) -> Seconds:
+def _expert(work: LayerWork, job: Job, layout: Layout, there: Setting, who: Neighbours, tokens: Count) -> Seconds:
     """Dispatch and combine: every rank sends its tokens' copies to the experts' ranks and takes them back.
 
     With tensor parallelism inside an expert its ranks gather the copies first and add the outputs up.
     """
     copies = ELEMENT_BYTES * work.dispatched * tokens / layout.tp * job.expert_load
-    sent = copies / ELEMENT_BYTES if layout.precision in LOW_PRECISION else copies  # combined in 16 bit all the same
+    sent = copies / ELEMENT_BYTES if there.rates.casts else copies  # combined in 16 bit all the same
+    wires = there.wires
     there_and_back = all_to_all(sent, who.expert, wires) + all_to_all(copies, who.expert, wires)
     gathered = copies * layout.etp
     return (
@@ -139,34 +141,32 @@ def _context(work: LayerWork, layout: Layout, wires: Wires, who: Neighbours, tok
 
     Leaves out the state that a recurrence hands on.
     """
-    if not work.layer.mixer.score_heads:
+    if not any_of(work.score_heads):
         return 0.0 * tokens  # recurrences hand on a state only
-    kv_heads = float(getattr(work.layer.mixer, "kv_heads", 0) or work.layer.mixer.score_heads)
-    queries = sum(one.inputs for one in work.products if one.rows and one.part == "attention")
-    both = sum(one.kv_outputs for one in work.products)
-    kv = (both or 2.0 * queries) / where(layout.tp > kv_heads, kv_heads, layout.tp * 1.0)
+    queries = added(one.inputs for one in work.products if one.rows and one.part == "attention")
+    both = added(one.kv_outputs for one in work.products)
+    kv = where(both, both, 2.0 * queries) / minimum(layout.tp * 1.0, work.kv_heads * 1.0)
     if layout.context_kind == "ulysses":
         return all_to_all(ELEMENT_BYTES * (2.0 * queries / layout.tp + kv) * tokens, who.context, wires)
     return all_gather(ELEMENT_BYTES * kv * tokens * layout.cp, who.context, wires)
 
 
-def vocabulary_traffic(job: Job, wires: Wires, who: Neighbours, tokens: Count) -> Seconds:
+def vocabulary_traffic(there: Setting, who: Neighbours, tokens: Count) -> Seconds:
     """Seconds for each micro-batch: the embedding's rows gathered, the head's input gradient and the loss reduced."""
-    hidden = ELEMENT_BYTES * float(job.architecture.hidden) * tokens
-    loss = LOSS_REDUCTIONS * all_reduce(LOSS_BYTES * tokens, who.tensor, wires)
-    return all_reduce(hidden, who.tensor, wires) * 2.0 + loss
+    hidden = ELEMENT_BYTES * there.model.hidden * tokens
+    loss = LOSS_REDUCTIONS * all_reduce(LOSS_BYTES * tokens, who.tensor, there.wires)
+    return all_reduce(hidden, who.tensor, there.wires) * 2.0 + loss
 
 
-def hop(job: Job, layout: Layout, wires: Wires, who: Mesh, tokens: Count) -> Seconds:
+def hop(layout: Layout, there: Setting, who: Mesh, tokens: Count) -> Seconds:
     """Seconds to hand one micro-batch's activations to the next stage.
 
     Every tensor-parallel rank sends its part, and they gather it on the other side where it is whole (scatter-gather:
     narayanan-2021, section 4.1; DeepSpeed's pipe_partitioned is the same).
     """
-    sent = send(ELEMENT_BYTES * float(job.architecture.hidden) * tokens / layout.tp, who.next_stage, wires)
-    sent = sent + (
-        0.0 if layout.sp else all_gather(ELEMENT_BYTES * job.architecture.hidden * tokens, who.tensor, wires)
-    )
+    activations = ELEMENT_BYTES * there.model.hidden * tokens
+    sent = send(activations / layout.tp, who.next_stage, there.wires)
+    sent = sent + (0.0 if layout.sp else all_gather(activations, who.tensor, there.wires))
     return where(layout.pp > 1, sent, 0.0 * tokens)
 
 
@@ -182,7 +182,7 @@ class DataTraffic(NamedTuple):
 
 
 def data_traffic(
-    job: Job, layout: Layout, wires: Wires, who: Mesh, held: RankParameters, trained: Scalar
+    job: Job, layout: Layout, there: Setting, who: Mesh, held: RankParameters, trained: Scalar
 ) -> DataTraffic:
     """Traffic of gradients and weights of one rank's part of the model.
 
@@ -194,11 +194,11 @@ def data_traffic(
     `trained` is the share of parameters with gradients. With HSDP the copies' gradients are added up besides.
     Source: zero-2020, section 7.
     """
-    zero = 0.0 * (held.dense + layout.dp)
+    wires, zero = there.wires, 0.0 * (held.dense + layout.dp)
     forward, backward, step = zero, zero, zero
     reduce = job.engine.reduce_bytes
     weight = job.training.base_bytes if job.training.adapters else ELEMENT_BYTES
-    units = float(job.architecture.layer_count) / layout.pp  # FSDP gathers layer by layer: each call has its latency
+    units = there.model.layer_count / layout.pp  # FSDP gathers layer by layer: each call has its latency
     copies = (
         (held.dense + held.embedding + held.head, who.shards, who.copies),
         (held.routed, who.expert_replicas, None),
@@ -227,11 +227,11 @@ def data_traffic(
     return DataTraffic(forward, backward, step)
 
 
-def tied_traffic(job: Job, wires: Wires, who: Mesh, held: RankParameters) -> Seconds:
+def tied_traffic(job: Job, there: Setting, who: Mesh, held: RankParameters) -> Seconds:
     """Seconds to add up the gradients of a tied embedding that stands on the first and on the last stage."""
-    if not job.architecture.tied or job.training.adapters:
+    if job.training.adapters or not any_of(there.model.tied):
         return 0.0 * held.embedding
-    return all_reduce(held.embedding * job.engine.reduce_bytes, who.ends, wires)
+    return there.model.tied * all_reduce(held.embedding * job.engine.reduce_bytes, who.ends, there.wires)
 
 
 def exposed(beside: Seconds, traffic: Seconds) -> Seconds:

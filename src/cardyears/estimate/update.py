@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from cardyears.base.broadcast import maximum, where
 from cardyears.estimate.passes import again_share
+from cardyears.estimate.setting import Setting
 from cardyears.layout.layout import ZERO_OPTIMIZER, ZERO_WEIGHTS, Layout
 from cardyears.layout.shard import RankParameters
-from cardyears.machine.collectives import Group, Wires, all_reduce
+from cardyears.machine.collectives import Group, all_reduce
 from cardyears.machine.rates import Rates
 from cardyears.work.state import BF16_BYTES, Recipe
 
@@ -48,14 +49,14 @@ def optimizer(job: Job, layout: Layout, rates: Rates, held: RankParameters, trai
 
 
 def gradient_norm(
-    job: Job, layout: Layout, rates: Rates, wires: Wires, everybody: Group, held: RankParameters, trained: Scalar
+    job: Job, layout: Layout, there: Setting, everybody: Group, held: RankParameters, trained: Scalar
 ) -> Seconds:
     """Seconds to square and add up all gradients and tell every rank the sum."""
     read = trained_parameters(layout, held, trained) * job.training.trained.gradient
-    return rates.move(read) + all_reduce(NORM_BYTES + 0.0 * read, everybody, wires)
+    return there.rates.move(read) + all_reduce(NORM_BYTES + 0.0 * read, everybody, there.wires)
 
 
-def dequantisation(job: Job, layout: Layout, rates: Rates, held: RankParameters) -> Seconds:
+def dequantisation(job: Job, layout: Layout, there: Setting, held: RankParameters) -> Seconds:
     """Seconds to write the quantised base out in 16 bit, before every product: forward, backward and computed again.
 
         (NF4 read + bf16 written) · N / bandwidth, for each pass
@@ -65,7 +66,7 @@ def dequantisation(job: Job, layout: Layout, rates: Rates, held: RankParameters)
     moved = (held.dense_linear + held.routed) * (job.training.base_bytes + BF16_BYTES)
     if not job.training.quantised:
         return 0.0 * moved
-    return rates.move(moved) * (2.0 + again_share(job, layout))
+    return there.rates.move(moved) * (2.0 + again_share(there.model.layer_count, layout))
 
 
 def host_transfers(

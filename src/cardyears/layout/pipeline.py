@@ -23,7 +23,7 @@ class Stages(NamedTuple):
     last: Count
 
 
-def stages(layers: float, layout: Layout) -> Stages:
+def stages(layers: Count, layout: Layout) -> Stages:
     """Layers by stage: equal chunks rounded up, and what is too much taken from the last and first stage in turn.
 
     >>> from cardyears.layout.layout import Layout
@@ -70,7 +70,7 @@ class StageTimes(NamedTuple):
     together: Seconds
 
 
-def stage_times(layers: float, layout: Layout, layer: Seconds, embedding: Seconds, head: Seconds) -> StageTimes:
+def stage_times(layers: Count, layout: Layout, layer: Seconds, embedding: Seconds, head: Seconds) -> StageTimes:
     """What one micro-batch takes, where a layer takes `layer` seconds.
 
     >>> from cardyears.layout.layout import Layout

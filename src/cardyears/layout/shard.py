@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from cardyears.base.broadcast import ceil, maximum, minimum, where
+from cardyears.base.broadcast import any_of, ceil, maximum, minimum, where
 from cardyears.work.architecture import Architecture, Layer
 from cardyears.work.channels import Experts
 from cardyears.work.linear import Linear
@@ -31,12 +31,12 @@ class Product(NamedTuple):
     """One kind of matrix product in a layer; products with the same input run as one."""
 
     part: str
-    inputs: int
-    outputs: int
+    inputs: Count
+    outputs: Count
     """Output columns that tensor parallelism divides (or, of rows, leaves whole)."""
-    kv_outputs: int
+    kv_outputs: Count
     """Output columns of keys and values: each rank has at least one head's."""
-    kv_heads: int
+    kv_heads: Count
     rows: bool
     """Whether the inputs are split instead of the outputs."""
     whole: bool
@@ -49,14 +49,14 @@ class Product(NamedTuple):
     def shape(self, layout: Layout) -> tuple[Scalar, Scalar]:
         """Inputs and outputs of one rank's product."""
         if self.whole:
-            return float(self.inputs), float(self.outputs + self.kv_outputs)
+            return self.inputs * 1.0, (self.outputs + self.kv_outputs) * 1.0
         split = layout.etp if self.routed else layout.tp
         if self.rows:
-            return self.inputs / split, float(self.outputs)
+            return self.inputs / split, self.outputs * 1.0
         outputs = self.outputs / split
-        if self.kv_outputs:
-            outputs = outputs + self.kv_outputs / minimum(split * 1.0, float(self.kv_heads))
-        return float(self.inputs), outputs
+        if any_of(self.kv_outputs):
+            outputs = outputs + self.kv_outputs / minimum(split * 1.0, maximum(self.kv_heads * 1.0, 1.0))
+        return self.inputs * 1.0, outputs
 
 
 ROUTED = "experts"
@@ -65,25 +65,30 @@ ROUTED = "experts"
 class LayerWork(NamedTuple):
     """What one layer is made of, as ranks divide it; elements are counts of 2-byte numbers per token."""
 
-    layer: Layer
-    times: int
+    times: Count
     products: tuple[Product, ...]
-    vectors: int
+    vectors: Count
     """Parameters of norms, biases and scales, which every rank holds."""
-    moved_whole: float
+    moved_whole: Count
     """Elements that operators on the hidden width move, forward: divided only by sequence parallelism."""
-    moved_split: float
+    moved_split: Count
     """Elements that operators on heads and MLP move, forward."""
-    moved_routed: float
+    moved_routed: Count
     """Elements that the experts' activation moves, forward, for all chosen experts of a token."""
-    dispatched: float
+    dispatched: Count
     """Elements of a token's copies for its experts."""
-    experts: int
-    top_k: int
-    collectives: int
+    experts: Count
+    top_k: Count
+    collectives: Count
     """Tensor-parallel blocks: each gathers or reduces once on the way in and once on the way out."""
-    kernels: int
+    kernels: Count
     """Kernels of the forward pass, without the attention core."""
+    score_heads: Count
+    """Heads that have a score for each pair of positions; none in a recurrence."""
+    kv_heads: Count
+    """Heads of keys and values; as many as scores where keys are not of heads."""
+    head_dim: Count
+    """Width of a head of attention; 0 where its heads have no one width."""
 
 
 NORM_MOVES = 2
@@ -124,7 +129,6 @@ def _layer_work(layer: Layer, times: int, arch: Architecture) -> LayerWork:
     biases = sum(linear.held * linear.outputs * linear.bias for linear in linears)
     copies = top_k * (getattr(channel, "latent", 0) or arch.hidden) if isinstance(channel, Experts) or top_k else 0
     return LayerWork(
-        layer=layer,
         times=times,
         products=products,
         vectors=vectors + biases + layer.norms * arch.hidden * arch.norm_vectors + layer.scales,
@@ -136,6 +140,50 @@ def _layer_work(layer: Layer, times: int, arch: Architecture) -> LayerWork:
         top_k=top_k,
         collectives=blocks,
         kernels=_kernels(layer, products, experts),
+        score_heads=layer.mixer.score_heads,
+        kv_heads=getattr(layer.mixer, "kv_heads", 0) or layer.mixer.score_heads,
+        head_dim=getattr(layer.mixer, "head_dim", 0),
+    )
+
+
+class ModelWork(NamedTuple):
+    """What ranks divide of a model, in numbers: its layers, and what stands before, behind and beside them."""
+
+    layers: tuple[LayerWork, ...]
+    """Every kind with its count."""
+    layer_count: Count
+    hidden: Count
+    vocab: Count
+    embedding_width: Count
+    tied: Scalar
+    """1 where head and embedding are one table, else 0."""
+    outside: Count
+    """Parameters outside layers, embedding and head, which every rank holds: positions, the last norm, matrices."""
+    head_bias: Count
+    looked_up: Count
+    """Parameters of further tables, divided as the embedding is."""
+
+
+@lru_cache(maxsize=1024)
+def model_work(arch: Architecture) -> ModelWork:
+    """A model as ranks divide it.
+
+    >>> work = model_work(LLAMA3_8B)
+    >>> work.layer_count, work.hidden, work.outside
+    (32.0, 4096.0, 4096.0)
+    """
+    final = (arch.final_norm + arch.embedding_norm) * arch.hidden * arch.norm_vectors
+    beside = sum(one.held * one.weights for one in arch.beside) + arch.scales
+    return ModelWork(
+        layers=layer_works(arch),
+        layer_count=float(arch.layer_count),
+        hidden=float(arch.hidden),
+        vocab=float(arch.vocab),
+        embedding_width=float(arch.embedding_width),
+        tied=float(arch.tied),
+        outside=float(arch.positions * arch.hidden + beside + final),
+        head_bias=float(arch.vocab * arch.head_bias),
+        looked_up=float(arch.looked_up),
     )
 
 
@@ -197,34 +245,31 @@ class RankParameters(NamedTuple):
     """Of `dense`, what 4-bit loading quantises and adapters stand on."""
 
 
-def rank_parameters(arch: Architecture, layout: Layout) -> RankParameters:
+def rank_parameters(model: ModelWork, layout: Layout) -> RankParameters:
     """Parameters by what divides them.
 
     >>> from cardyears.layout.layout import Layout
-    >>> rank_parameters(LLAMA3_8B, Layout(tp=2)).dense / 1e9
+    >>> rank_parameters(model_work(LLAMA3_8B), Layout(tp=2)).dense / 1e9
     3.48...
     """
     dense: Scalar = 0.0
     routed: Scalar = 0.0
-    for work in layer_works(arch):
+    vectors: Scalar = 0.0
+    for work in model.layers:
+        vectors = vectors + work.times * work.vectors
         for product in work.products:
             inputs, outputs = product.shape(layout)
             if product.routed:
-                routed = routed + float(work.times * work.experts) / layout.ep * inputs * outputs
+                routed = routed + work.times * work.experts / layout.ep * inputs * outputs
             elif product.held:
-                dense = dense + float(work.times) * inputs * outputs
-    linear = dense
-    vectors = float(sum(work.times * work.vectors for work in layer_works(arch)))
-    rows = padded_vocabulary(arch, layout) / layout.tp
-    table = rows * float(arch.embedding_width)
-    outside = sum(one.held * one.weights for one in arch.beside) + arch.scales
-    final = (arch.final_norm + arch.embedding_norm) * arch.hidden * arch.norm_vectors
+                dense = dense + work.times * inputs * outputs
+    table = padded_vocabulary(model.vocab, layout) / layout.tp * model.embedding_width
     return RankParameters(
-        dense=dense + vectors,
+        dense=dense + vectors * 1.0,
         routed=routed,
-        embedding=table + float(arch.positions * arch.hidden + outside + final) + arch.looked_up / layout.tp,
-        head=0.0 * table if arch.tied else table + float(arch.vocab * arch.head_bias),
-        dense_linear=linear,
+        embedding=table + model.outside + model.looked_up / layout.tp,
+        head=where(model.tied, 0.0 * table, table + model.head_bias),
+        dense_linear=dense,
     )
 
 
@@ -245,32 +290,32 @@ def stage_parameters(held: RankParameters, layout: Layout) -> RankParameters:
     )
 
 
-def padded_vocabulary(arch: Architecture, layout: Layout) -> Count:
+def padded_vocabulary(vocab: Count, layout: Layout) -> Count:
     """Rows of embedding and head, padded to a multiple of 128 on each tensor-parallel rank.
 
     >>> from cardyears.layout.layout import Layout
-    >>> padded_vocabulary(GPT3_175B, Layout(tp=8))
+    >>> padded_vocabulary(50_257, Layout(tp=8))
     51200.0
     """
     multiple = layout.tp * float(VOCABULARY_MULTIPLE)
-    return where(layout.tp > 1, ceil(arch.vocab / multiple) * multiple, float(arch.vocab))
+    return where(layout.tp > 1, ceil(vocab / multiple) * multiple, vocab * 1.0)
 
 
-def adapter_share(arch: Architecture, layout: Layout) -> Scalar:
+def adapter_share(model: ModelWork, layout: Layout) -> Scalar:
     """Share of the adapters' parameters that one rank holds: each side of each adapter is divided as its matrix is.
 
     >>> from cardyears.layout.layout import Layout
-    >>> adapter_share(LLAMA2_7B, Layout())
+    >>> adapter_share(model_work(LLAMA2_7B), Layout())
     1.0
     """
     whole = mine = 0.0 * layout.tp
-    for work in layer_works(arch):
+    for work in model.layers:
         for product in work.products:
             if product.part == "router" or not product.held:
                 continue
             inputs, outputs = product.shape(layout)
-            held = float(work.experts) / layout.ep if product.routed else 1.0
-            mine = mine + float(work.times) * held * (inputs + outputs)
+            held = work.experts / layout.ep if product.routed else 1.0
+            mine = mine + work.times * held * (inputs + outputs)
             sides = product.inputs + product.outputs + product.kv_outputs
-            whole = whole + float(work.times * (work.experts if product.routed else 1) * sides)
+            whole = whole + work.times * (work.experts if product.routed else 1) * sides
     return mine / whole

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from cardyears.base.broadcast import ceil, floor, log2, maximum, minimum, sqrt, where
+from cardyears.base.broadcast import any_of, ceil, floor, log2, maximum, minimum, sqrt, where
 
 if TYPE_CHECKING:
     from cardyears.base.sourced import Sourced
@@ -156,12 +156,12 @@ def _inside_rate(wires: Wires, inside: Count) -> BytesPerSecond:
     torus            B·(axes that the group spans)/axes
     """
     rate: BytesPerSecond = wires.inside_bytes_s
-    if wires.crowding:
+    if any_of(wires.crowding):
         rate = rate / (1.0 + wires.crowding * maximum(inside - 2.0, 0.0))
-    if wires.peers:
-        rate = rate * minimum(maximum(inside - 1.0, 1.0) / wires.peers, 1.0)
-    if wires.axes:
-        rate = rate * (_spanned(wires, inside) / wires.axes)
+    if any_of(wires.peers):
+        rate = rate * minimum(maximum(inside - 1.0, 1.0) / maximum(wires.peers, 1.0), 1.0)
+    if any_of(wires.axes):
+        rate = rate * (_spanned(wires, inside) / maximum(wires.axes, 1.0))
     return rate
 
 
@@ -170,12 +170,12 @@ def _spanned(wires: Wires, inside: Count) -> Count:
     length = wires.axis_ranks
     second = where(inside > length, 1.0, 0.0)
     third = where(inside > length * length, 1.0, 0.0)
-    return minimum(1.0 + second + third, wires.axes)
+    return minimum(1.0 + second + third, maximum(wires.axes, 1.0))
 
 
 def _steps(wires: Wires, inside: Count) -> Count:
     """Hops of one ring in a node."""
-    return minimum(inside - 1.0, SWITCH_HOPS) if wires.in_switch else inside - 1.0
+    return where(wires.in_switch, minimum(inside - 1.0, SWITCH_HOPS), inside - 1.0)
 
 
 def _time(wires: Wires, who: Group, latency: Seconds, wire: Seconds) -> Seconds:
@@ -205,7 +205,7 @@ def all_reduce(array_bytes: Bytes, who: Group, wires: Wires) -> Seconds:
     each = 2.0 - 2.0 / who.ranks
     part = 1.0 / who.inside
     near_cost, far_cost = 1.0 / _inside_rate(wires, who.inside), who.card_load / wires.between_bytes_s
-    near = minimum(each, (1.0 + part) / wires.in_switch) if wires.in_switch else each
+    near = minimum(each, (1.0 + part) / maximum(wires.in_switch, NO_LINK)) if any_of(wires.in_switch) else each
     ring = maximum(near * near_cost, each * far_cost)
     by_stages = (2.0 - 2.0 * part) * near_cost + (2.0 - 2.0 / who.nodes) * far_cost
     latency = 2.0 * wires.inside_hop_s * _steps(wires, who.inside) + 2.0 * wires.between_hop_s * who.depth
@@ -252,7 +252,7 @@ def all_to_all(array_bytes: Bytes, who: Group, wires: Wires) -> Seconds:
     0.5
     """
     near_cost = 1.0 / _inside_rate(wires, who.inside)
-    if wires.axes:
+    if any_of(wires.axes):
         near_cost = near_cost * maximum(minimum(who.inside, wires.axis_ranks) / TORUS_EXCHANGE, 1.0)
     each = maximum((who.inside - 1.0) * near_cost, (who.ranks - who.inside) / wires.between_bytes_s)
     latency = wires.inside_hop_s * ceil(log2(who.inside)) + wires.between_hop_s * who.depth
@@ -270,7 +270,7 @@ def send(array_bytes: Bytes, across: Group | Scalar, wires: Wires) -> Seconds:
     """
     who = across if isinstance(across, Group) else _PAIR
     far = across.nodes > 1.0 if isinstance(across, Group) else across
-    neighbours = wires.inside_bytes_s / max(1.0, wires.peers, ONE_WAY * wires.axes)
+    neighbours = wires.inside_bytes_s / maximum(1.0, wires.peers, ONE_WAY * wires.axes)
     latency = where(far, wires.between_hop_s, wires.inside_hop_s) * who.talks
     return _time(wires, who, latency, array_bytes * who.talks / where(far, wires.between_bytes_s, neighbours))
 

@@ -51,7 +51,7 @@ class Rates(msgspec.Struct, frozen=True):
         n: Scalar,
         k: Scalar,
         *,
-        output_bytes: float = HALF_BYTES,
+        output_bytes: Scalar = HALF_BYTES,
         count: Scalar = 1.0,
         wide: bool = False,
     ) -> Seconds:
@@ -74,7 +74,14 @@ class Rates(msgspec.Struct, frozen=True):
         return elements * (moved / self.bandwidth)
 
     def grouped(
-        self, rows: Scalar, inputs: Scalar, outputs: Scalar, *, width: float, count: Scalar, gradient_bytes: float = 0.0
+        self,
+        rows: Scalar,
+        inputs: Scalar,
+        outputs: Scalar,
+        *,
+        width: Scalar,
+        count: Scalar,
+        gradient_bytes: Scalar | None = None,
     ) -> Seconds:
         """Seconds of the products of `count` experts with `rows` tokens each, launched as one.
 
@@ -85,8 +92,10 @@ class Rates(msgspec.Struct, frozen=True):
         weight it is the weights' gradient.
         """
         padded = rows + GROUPED_ROWS * self.grouped_loss
-        m, n, k = (inputs, outputs, padded) if gradient_bytes else (padded, outputs, inputs)
-        time = self.product(m, n, k, output_bytes=gradient_bytes or HALF_BYTES, count=count)
+        if gradient_bytes is None:
+            time = self.product(padded, outputs, inputs, count=count)
+        else:
+            time = self.product(inputs, outputs, padded, output_bytes=gradient_bytes, count=count)
         return time * (1.0 + GROUPED_WIDTH * self.grouped_loss / width)
 
     def attend(self, flop: Flop) -> Seconds:

@@ -26,7 +26,7 @@ def least_layers(job: Job, layout: Layout, within: Block) -> Seconds:
     products + attention + memory-bound, forward, backward and again, + tensor and expert traffic
     """
     computed, inside = within.computed, within.inside
-    twice: Scalar = again_share(job, layout)
+    twice: Scalar = again_share(float(job.architecture.layer_count), layout)
     layers = computed.forward.device * (1.0 + twice) + computed.backward.device
     return layers + (inside.tensor + inside.expert) * (2.0 + twice)
 

@@ -16,7 +16,8 @@ from cardyears.case import Job
 from cardyears.estimate.estimate import Estimate, estimate, paged
 from cardyears.estimate.held import Place
 from cardyears.estimate.memory import Kept, kept, memory, peak_bytes
-from cardyears.estimate.step import Block, Setting, block, setting, step
+from cardyears.estimate.setting import Setting, setting
+from cardyears.estimate.step import Block, block, step
 from cardyears.layout.layout import Layout
 from cardyears.layout.site import Site
 from cardyears.search.bound import least_step

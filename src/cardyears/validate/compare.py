@@ -8,7 +8,8 @@ import msgspec
 
 from cardyears.case import Job
 from cardyears.catalogue.load import Catalogue
-from cardyears.estimate.step import setting, step
+from cardyears.estimate.many import Task, step_seconds
+from cardyears.estimate.setting import setting
 from cardyears.machine.engine import Engine
 from cardyears.machine.silicon import Silicon
 from cardyears.resolve.defaults import DEFAULTS, Assumed
@@ -77,16 +78,19 @@ class Compared(msgspec.Struct, frozen=True):
 def compared(made: Iterable[Problem], catalogue: Catalogue) -> list[Compared]:
     """Every run with a measured speed whose device has the figures that an estimate needs."""
     known, chips = engines(catalogue), dict[str, Silicon]()
-    found = []
+    timed: list[tuple[Problem, float]] = []
+    tasks = []
     for problem in made:
         measured = measured_step(problem)
         if measured is None or not estimable(problem):
             continue
-        chip = chips.setdefault(problem.device.key, silicon(problem.device, catalogue))
-        task = job(problem, catalogue, known, chip)
-        total = step(task, problem.layout, setting(task, problem.layout.precision)).total
-        found.append(Compared(problem, float(total), measured))
-    return found
+        if problem.device.key not in chips:
+            chips[problem.device.key] = silicon(problem.device, catalogue)
+        one = job(problem, catalogue, known, chips[problem.device.key])
+        timed.append((problem, measured))
+        tasks.append(Task(one, problem.layout, setting(one, problem.layout.precision)))
+    predicted = step_seconds(tasks).tolist()
+    return [Compared(problem, total, time) for (problem, time), total in zip(timed, predicted, strict=True)]
 
 
 def estimable(problem: Problem) -> bool:

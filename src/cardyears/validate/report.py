@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from cardyears.base.errors import UnreadableValue, listed
+from cardyears.base.interval import Interval
 from cardyears.base.text import N_, Text
 from cardyears.catalogue.load import Catalogue
 from cardyears.machine.calibration import Calibration
@@ -114,7 +116,7 @@ def validation(runs: Sequence[Measured], catalogue: Catalogue, by: str = "gpu", 
     skipped = Counter(one.reason for one in left_out)
     skipped.update(_why_not(one) for one in made if id(one) not in seen)
     share, ruled = constant(speeds)
-    rule = {id(one.problem): one for one in ruled}
+    seconds = _signed(speeds, ruled, catalogue)
     good = [one for one in speeds if one.problem.measured.quality == GOOD]
     held_well = [one for one in memories if one.problem.measured.quality == GOOD]
     weak = [one for one in speeds if one.problem.measured.quality != GOOD]
@@ -124,10 +126,10 @@ def validation(runs: Sequence[Measured], catalogue: Catalogue, by: str = "gpu", 
         name=name,
         rows=len(runs),
         skipped=dict(skipped.most_common()),
-        good=_part(good, held_well, rule, catalogue),
-        weak=_part(weak, weakly, rule, catalogue),
+        good=_part(good, held_well, seconds),
+        weak=_part(weak, weakly, seconds),
         by=read_group(by),
-        groups=_groups(good, held_well, rule, catalogue, GROUPS[by]),
+        groups=_groups(good, held_well, seconds, GROUPS[by]),
         constant_share=share,
         speeds=speeds,
         memories=memories,
@@ -146,32 +148,42 @@ def _why_not(problem: Problem) -> str:
     return NO_RATE if unrated and problem.scores_speed else NOT_MEASURED
 
 
-def _part(
-    speeds: Sequence[Compared], memories: Sequence[Held], rule: Mapping[int, Compared], catalogue: Catalogue
-) -> Part:
-    ruled = [rule[id(one.problem)] for one in speeds if id(one.problem) in rule]
+class Both(NamedTuple):
+    """Errors of one run: of its estimate, and of the constant rule; None where that has no peak to take a share of."""
+
+    estimate: Signed
+    rule: Signed | None
+
+
+def _signed(speeds: Sequence[Compared], ruled: Sequence[Compared], catalogue: Catalogue) -> dict[int, Both]:
+    """Errors of step times, and whether their intervals held them, by the problem's identity."""
+    rule = {id(one.problem): one for one in ruled}
+    found = {}
+    for one in speeds:
+        wide, other = interval(one.problem, catalogue), rule.get(id(one.problem))
+        found[id(one.problem)] = Both(signed(one, wide), None if other is None else signed(other, wide))
+    return found
+
+
+def signed(one: Compared, wide: Interval) -> Signed:
+    """The error of a step time, and whether its interval held it."""
+    return Signed(one.problem.measured.source, one.error, wide.low <= one.measured_s / one.predicted_s <= wide.high)
+
+
+def _part(speeds: Sequence[Compared], memories: Sequence[Held], seconds: Mapping[int, Both]) -> Part:
+    both = [seconds[id(one.problem)] for one in speeds]
     return Part(
-        scores([signed(one, catalogue) for one in speeds]),
+        scores([one.estimate for one in both]),
         scores(
             [Signed(one.problem.measured.source, one.error, one.inside) for one in memories if one.error is not None]
         ),
         fit_verdicts(memories),
-        scores([signed(one, catalogue) for one in ruled]),
+        scores([one.rule for one in both if one.rule is not None]),
     )
 
 
-def signed(one: Compared, catalogue: Catalogue) -> Signed:
-    """The error of a step time, and whether its interval held it."""
-    wide = interval(one.problem, catalogue)
-    return Signed(one.problem.measured.source, one.error, wide.low <= one.measured_s / one.predicted_s <= wide.high)
-
-
 def _groups(
-    speeds: Sequence[Compared],
-    memories: Sequence[Held],
-    rule: Mapping[int, Compared],
-    catalogue: Catalogue,
-    key: Callable[[Problem], str],
+    speeds: Sequence[Compared], memories: Sequence[Held], seconds: Mapping[int, Both], key: Callable[[Problem], str]
 ) -> dict[str, Part]:
     """The parts by group, the largest first."""
     timed: defaultdict[str, list[Compared]] = defaultdict(list)
@@ -181,13 +193,13 @@ def _groups(
     for each in memories:
         weighed[key(each.problem)].append(each)
     names = sorted(timed.keys() | weighed.keys(), key=lambda name: (-len(timed[name]) - len(weighed[name]), name))
-    return {name: _part(timed[name], weighed[name], rule, catalogue) for name in names}
+    return {name: _part(timed[name], weighed[name], seconds) for name in names}
 
 
 def grouped(found: Validation, by: str) -> dict[str, Part]:
     """The good runs of a validation by another group."""
-    rule = {id(one.problem): one for one in constant(found.speeds)[1]}
-    return _groups(_good(found.speeds), _good_memory(found.memories), rule, found.catalogue, GROUPS[by])
+    seconds = _signed(found.speeds, constant(found.speeds)[1], found.catalogue)
+    return _groups(_good(found.speeds), _good_memory(found.memories), seconds, GROUPS[by])
 
 
 def _good(every: Iterable[Compared]) -> list[Compared]:

@@ -11,7 +11,7 @@ import msgspec
 from cardyears.answer.verdict import Verdict, within
 from cardyears.base.text import Text
 from cardyears.estimate.estimate import Estimate, estimate
-from cardyears.estimate.step import Setting, setting
+from cardyears.estimate.setting import Setting, setting
 from cardyears.layout.layout import ZERO_WEIGHTS, Layout
 from cardyears.layout.legal import refusal
 from cardyears.layout.site import Site, site

@@ -15,7 +15,7 @@ from cardyears.case import Assumption, Job, Method, Precision, Workload
 from cardyears.catalogue.load import Catalogue
 from cardyears.estimate.estimate import TRAFFIC, Estimate, estimate
 from cardyears.estimate.fit import fit
-from cardyears.estimate.step import setting
+from cardyears.estimate.setting import setting
 from cardyears.layout.layout import Layout
 from cardyears.layout.legal import complete
 from cardyears.layout.partial import PartialLayout
