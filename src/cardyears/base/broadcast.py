@@ -19,7 +19,7 @@ def is_array(value: object) -> bool:
     >>> is_array(2.0)
     False
     """
-    return bool(getattr(value, "ndim", 0))
+    return type(value) is not float and bool(getattr(value, "ndim", 0))
 
 
 def maximum(first: Scalar, *others: Scalar) -> Scalar:
@@ -28,12 +28,13 @@ def maximum(first: Scalar, *others: Scalar) -> Scalar:
     >>> maximum(1.0, 3.0, 2.0)
     3.0
     """
-    if not any(map(is_array, (first, *others))):
-        return max(first, *others)
-    import numpy as np
-
     for other in others:
-        first = np.maximum(first, other)
+        if is_array(first) or is_array(other):
+            import numpy as np
+
+            first = np.maximum(first, other)
+        else:
+            first = max(first, other)
     return first
 
 
