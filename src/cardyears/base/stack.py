@@ -14,8 +14,8 @@ T = TypeVar("T")
 def stacked(items: Sequence[T]) -> T:
     """One struct or tuple whose numbers are the arrays of theirs; a number that all share stays a number.
 
-    Words, facts, mappings and tuples of words are those of the first: the caller stacks only what is alike in those
-    that matter.
+    A fact that differs becomes ones and zeros. Words, mappings and tuples of words are those of the first: the caller
+    stacks only what is alike in those that matter.
 
     >>> from cardyears.layout.layout import Layout
     >>> two = stacked([Layout(tp=2, dp=4), Layout(tp=8, dp=4)])
@@ -27,9 +27,7 @@ def stacked(items: Sequence[T]) -> T:
 
 def _stacked(items: Sequence[Any]) -> Any:
     first = items[0]
-    if isinstance(first, bool):
-        return first
-    if isinstance(first, (int, float)):
+    if isinstance(first, (bool, int, float)):
         return first if items.count(first) == len(items) else np.array(items, dtype=float)
     if all(one is first for one in items):
         return first

@@ -20,7 +20,7 @@ from cardyears.estimate.step import step
 from cardyears.layout.layout import Layout
 from cardyears.layout.shard import ModelWork
 
-FEW = 4
+FEW = 6
 """Fewer alike are quicker one after the other."""
 
 
@@ -73,21 +73,23 @@ def _layers(model: ModelWork) -> Hashable:
 
 def _words(task: Task) -> tuple[Hashable, ...]:
     """What of a task, beside its model's layers, decides which lines run."""
-    job, layout = task.job, task.layout
-    training, default = job.training, job.engine.compiled
+    training, layout = task.job.training, task.layout
     return (
-        training.adapters, training.adapters and training.targets, training.quantised, bool(training.trained.master),
-        task.there.rates.casts, layout.sp, layout.schedule, layout.context_kind, layout.balanced, layout.recompute,
-        layout.kernel, layout.chunked_loss, None if layout.compiled == default else layout.compiled, layout.graphs,
-        layout.overlap, layout.offload, layout.offload_to,
+        training.adapters, training.adapters and training.targets, training.quantised,
+        layout.schedule, layout.context_kind, layout.balanced, layout.recompute, layout.kernel, layout.chunked_loss,
+        _compiled(task), layout.overlap, layout.offload, layout.offload_to,
     )  # fmt: skip
+
+
+def _compiled(task: Task) -> bool | None:
+    """Whether the layout asks for another compiler than its engine's; None: it does not."""
+    return None if task.layout.compiled == task.job.engine.compiled else task.layout.compiled
 
 
 def _together(some: Sequence[Task]) -> Task:
     """One task whose numbers are arrays of theirs."""
-    jobs, layouts = [one.job for one in some], [one.layout for one in some]
-    sharded = any(one.shard_group is not None for one in layouts)
-    layout = stacked([_sharded(one) for one in layouts] if sharded else layouts)
+    jobs = [one.job for one in some]
+    sharded = any(one.layout.shard_group is not None for one in some)
     job = msgspec.structs.replace(
         jobs[0],
         training=stacked([one.training for one in jobs]),
@@ -97,9 +99,12 @@ def _together(some: Sequence[Task]) -> Task:
         document=stacked([one.attended_length for one in jobs]),
         expert_load=stacked([one.expert_load for one in jobs]),
     )
+    layout = stacked([_layout(one, sharded=sharded) for one in some])
     return Task(job, layout, stacked([one.there for one in some]))
 
 
-def _sharded(layout: Layout) -> Layout:
-    """The same layout with the ranks of a sharded copy as a number."""
-    return msgspec.structs.replace(layout, shard_group=layout.shards)
+def _layout(task: Task, *, sharded: bool) -> Layout:
+    """The same layout in the words of its group."""
+    layout = task.layout
+    group = layout.shards if sharded else None
+    return msgspec.structs.replace(layout, compiled=_compiled(task), shard_group=group)

@@ -168,7 +168,7 @@ def _rows(product: Product, work: LayerWork, job: Job, layout: Layout, tokens: C
     if product.routed:
         rows = tokens * (work.top_k * 1.0) * job.expert_load / work.experts * layout.ep
         return work.experts / layout.ep, rows * layout.etp / layout.tp
-    return 1.0, tokens / layout.tp if product.whole and layout.sp else tokens
+    return 1.0, where(layout.sp, tokens / layout.tp, tokens) if product.whole else tokens
 
 
 def _weight_casts(work: LayerWork, layout: Layout, rates: Rates) -> Seconds:
@@ -203,7 +203,7 @@ def _core(
 
 def _moved(work: LayerWork, job: Job, layout: Layout, tokens: Count) -> Scalar:
     """Elements that memory-bound operators move, forward, counted operator by operator."""
-    split = layout.tp if layout.sp else 1.0
+    split = where(layout.sp, layout.tp, 1.0)
     elements = work.moved_whole / split + work.moved_split / layout.tp
     if any_of(work.experts):
         load = job.expert_load

@@ -17,7 +17,7 @@ from cardyears.layout.shard import LayerWork, RankParameters
 from cardyears.machine.collectives import Group, Wires, all_gather, all_reduce, all_to_all, group, reduce_scatter, send
 
 if TYPE_CHECKING:
-    from cardyears.base.units import Count, Scalar, Seconds
+    from cardyears.base.units import Bytes, Count, Scalar, Seconds
     from cardyears.case import Job
 
 ELEMENT_BYTES = 2.0
@@ -94,17 +94,13 @@ def layer_traffic(job: Job, layout: Layout, there: Setting, who: Neighbours, tok
     """Traffic inside the layers, forward."""
     wires, zero = there.wires, 0.0 * tokens
     tensor, context, expert, calls = zero, zero, zero, zero
-    hidden = ELEMENT_BYTES * there.model.hidden * tokens
+    once = _whole_again(ELEMENT_BYTES * there.model.hidden * tokens, layout, who.tensor, wires)
     for work in there.model.layers:
         blocks, routed = work.collectives * 1.0, 0.0
         if any_of(work.experts):
             expert = expert + work.times * _expert(work, job, layout, there, who, tokens)
             shared = any(product.part == "shared_experts" for product in work.products)
             blocks, routed = blocks - (0.0 if shared else 1.0), 1.0
-        if layout.sp:
-            once = all_gather(hidden, who.tensor, wires) + reduce_scatter(hidden, who.tensor, wires)
-        else:
-            once = all_reduce(hidden, who.tensor, wires)
         tensor = tensor + work.times * blocks * once
         context = context + work.times * _context(work, layout, wires, who, tokens)
         calls = calls + work.times * (
@@ -115,13 +111,21 @@ def layer_traffic(job: Job, layout: Layout, there: Setting, who: Neighbours, tok
     return LayerTraffic(tensor * job.engine.tensor_exposure, context, expert * job.engine.expert_exposure, calls)
 
 
+def _whole_again(hidden: Bytes, layout: Layout, who: Group, wires: Wires) -> Seconds:
+    """What one tensor-parallel block waits for: with sequence parallelism gathered before and scattered after it."""
+    if layout.sp is False:
+        return all_reduce(hidden, who, wires)
+    split = all_gather(hidden, who, wires) + reduce_scatter(hidden, who, wires)
+    return split if layout.sp is True else where(layout.sp, split, all_reduce(hidden, who, wires))
+
+
 def _expert(work: LayerWork, job: Job, layout: Layout, there: Setting, who: Neighbours, tokens: Count) -> Seconds:
     """Dispatch and combine: every rank sends its tokens' copies to the experts' ranks and takes them back.
 
     With tensor parallelism inside an expert its ranks gather the copies first and add the outputs up.
     """
     copies = ELEMENT_BYTES * work.dispatched * tokens / layout.tp * job.expert_load
-    sent = copies / ELEMENT_BYTES if there.rates.casts else copies  # combined in 16 bit all the same
+    sent = where(there.rates.casts, copies / ELEMENT_BYTES, copies)  # combined in 16 bit all the same
     wires = there.wires
     there_and_back = all_to_all(sent, who.expert, wires) + all_to_all(copies, who.expert, wires)
     gathered = copies * layout.etp
@@ -166,7 +170,8 @@ def hop(layout: Layout, there: Setting, who: Mesh, tokens: Count) -> Seconds:
     """
     activations = ELEMENT_BYTES * there.model.hidden * tokens
     sent = send(activations / layout.tp, who.next_stage, there.wires)
-    sent = sent + (0.0 if layout.sp else all_gather(activations, who.tensor, there.wires))
+    if layout.sp is not True:
+        sent = sent + where(layout.sp, 0.0, all_gather(activations, who.tensor, there.wires))
     return where(layout.pp > 1, sent, 0.0 * tokens)
 
 

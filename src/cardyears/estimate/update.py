@@ -29,15 +29,15 @@ def trained_parameters(layout: Layout, held: RankParameters, trained: Scalar) ->
     return (dense + routed) * trained
 
 
-def update_bytes(recipe: Recipe) -> float:
+def update_bytes(recipe: Recipe) -> Scalar:
     """Bytes that updating one parameter moves: gradient read; master copy and moments read and written; weight written.
 
     >>> from cardyears.work.state import RECIPES
     >>> update_bytes(RECIPES["adamw"])
     28.0
     """
-    kept = recipe.master + recipe.moments if recipe.master else recipe.weight + recipe.moments
-    return recipe.gradient + 2.0 * kept + (recipe.weight if recipe.master else 0.0)
+    kept = where(recipe.master, recipe.master, recipe.weight) + recipe.moments
+    return recipe.gradient + 2.0 * kept + where(recipe.master, recipe.weight, 0.0)
 
 
 def optimizer(job: Job, layout: Layout, rates: Rates, held: RankParameters, trained: Scalar) -> Seconds:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from cardyears.base.broadcast import where
 from cardyears.base.units import GIB
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
 
     def launches(self, *, graphs: bool) -> tuple[Seconds, Seconds, Seconds]:
         """Host time for a kernel, for a collective, and for counting a layer's tokens; nothing where graphs replay."""
-        return (0.0, 0.0, 0.0) if graphs else (self.kernel_s, self.collective_s, self.routing_s)
+        live = where(graphs, 0.0, 1.0)
+        return self.kernel_s * live, self.collective_s * live, self.routing_s * live
 
     def kernel_share(self, *, compiled: bool | None) -> float:
         """Kernels launched over those of the engine as it runs by default: what is fused is launched once.

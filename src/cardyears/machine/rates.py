@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from cardyears.base.broadcast import where
 from cardyears.base.errors import MissingFigure
 from cardyears.base.text import Text
 from cardyears.machine.device import Device
@@ -59,10 +60,10 @@ class Rates(msgspec.Struct, frozen=True):
 
         Products in lower precision run faster by `gain`; with `wide` they stay in 16 bit all the same.
         """
-        high = wide and self.casts
+        gain, operand = (1.0, self.element_bytes) if wide else (self.gain, self.operand_bytes)
         return product_time(
-            self.curve, self.product_peak * (1.0 if high else self.gain), self.bandwidth, m, n, k,
-            operand_bytes=HALF_BYTES if high else self.operand_bytes, output_bytes=output_bytes, count=count,
+            self.curve, self.product_peak * gain, self.bandwidth, m, n, k,
+            operand_bytes=operand, output_bytes=output_bytes, count=count,
         )  # fmt: skip
 
     def cast(self, elements: Count) -> Seconds:
@@ -70,7 +71,7 @@ class Rates(msgspec.Struct, frozen=True):
 
         (2 + 2·e)·elements / B    read in 16 bit, written twice in e bytes
         """
-        moved = HALF_BYTES + CAST_COPIES * self.operand_bytes if self.casts else 0.0
+        moved = where(self.casts, HALF_BYTES + CAST_COPIES * self.operand_bytes, 0.0)
         return elements * (moved / self.bandwidth)
 
     def grouped(
