@@ -2,6 +2,7 @@
 
     python tools/fit_steps.py
     python tools/fit_steps.py --held-out    how far off it is on runs that it was not fitted on; writes nothing
+    python tools/fit_steps.py --refit       the same by whole fits without a fifth, and without each large source
 
 Starts from ``tools/priors.toml`` (what a coefficient would be without any run, how sure that is, and which engines are
 alike), fits all of them jointly on the runs that ship with the product, and writes them into ``engines.toml`` and
@@ -15,21 +16,26 @@ from __future__ import annotations
 import argparse
 import re
 from collections import Counter
+from collections.abc import Callable, Hashable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cardyears.catalogue.compile import DATA
 from cardyears.catalogue.load import load
 from held_out import Fitted, HeldOut, fold, left_out, source, summary
 from step_intervals import write_intervals
-from step_model import HUBER, SHARES, Array, Model, coefficients, load_priors, precision, robust, rows_of
+from step_model import HUBER, SHARES, Array, Model, Row, coefficients, load_priors, precision, robust, rows_of
 
+Mask = NDArray[np.bool_]
 ROUNDS, ENOUGH = 20, 3e-3
 
 
-def fit(model: Model, tightness: Array, *, rounds: int = ROUNDS, say: bool = True) -> Fitted:
+def fit(
+    model: Model, tightness: Array, *, start: Array | None = None, rounds: int = ROUNDS, say: bool = True
+) -> Fitted:
     """The coefficients' logarithms over their priors: Gauss-Newton with Huber weights and priors."""
-    theta = np.zeros(len(model.every))
+    theta = np.zeros(len(model.every)) if start is None else start
     base = model.predict(theta)
     for number in range(rounds):
         slopes = model.jacobian(theta, base)
@@ -94,6 +100,37 @@ def held_out(fitted: Fitted) -> None:
         print(f"{name}: {_said(summary(rows, found))}")
 
 
+LARGE_SOURCE = 60
+"""Runs of a source that is left out of a whole fit."""
+
+
+def refit(fitted: Fitted) -> None:
+    """Print what whole fits without some runs say of them, beside what `held_out` says without fitting again."""
+    rows = list(fitted.model.rows)
+    many = Counter(source(row) for row in rows)
+    large = {name for name, count in many.items() if count >= LARGE_SOURCE}
+    for name, group in (("five folds", fold), ("each large source left out", source)):
+        out = np.array([group is fold or source(row) in large for row in rows])
+        some = [row for row, one in zip(rows, out, strict=True) if one]
+        whole, quick = without(fitted, group, out)[out], left_out(fitted, group)[out]
+        print(f"{name}: {_said(summary(some, whole))}")
+        print(f"  without fitting again: {_said(summary(some, quick))}")
+        print(f"  median difference of a run's two errors: {np.median(np.abs(whole - quick)):.2%}")
+
+
+def without(fitted: Fitted, group: Callable[[Row], Hashable], wanted: Mask) -> Array:
+    """Errors of the wanted runs by whole fits, each without a group of them; nan for the others."""
+    model = fitted.model
+    weight, groups = model.weight, [group(row) for row in model.rows]
+    found = np.full(len(groups), np.nan)
+    for one in dict.fromkeys(name for name, want in zip(groups, wanted, strict=True) if want):
+        out = np.array([other == one for other in groups])
+        model.weight = np.where(out, 0.0, weight)
+        found[out] = fit(model, fitted.precision, start=fitted.theta, say=False).error[out]
+    model.weight = weight
+    return found
+
+
 def _said(one: HeldOut) -> str:
     found = one.errors
     return (
@@ -112,17 +149,21 @@ def fitted_on_all(*, say: bool = True) -> Fitted:
     return fit(model, precision(every, priors), say=say)
 
 
-def main(*, without: bool) -> None:
+def main(*, quickly: bool, wholly: bool) -> None:
     """Fit and write, or fit and leave runs out."""
     fitted = fitted_on_all()
-    if without:
+    if quickly:
         held_out(fitted)
-        return
-    write(fitted)
-    write_intervals(fitted)
+    if wholly:
+        refit(fitted)
+    if not (quickly or wholly):
+        write(fitted)
+        write_intervals(fitted)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--held-out", action="store_true", help="leave runs out and compare; write nothing")
-    main(without=parser.parse_args().held_out)
+    parser.add_argument("--refit", action="store_true", help="leave runs out of whole fits; write nothing")
+    asked = parser.parse_args()
+    main(quickly=asked.held_out, wholly=asked.refit)
