@@ -76,6 +76,7 @@ def normal(run: Measured, note: str, source: str, catalogue: Catalogue) -> Measu
     device = machines.device_key(run.device, catalogue) if run.device else None
     return msgspec.structs.replace(
         run,
+        line=None,
         source=source,
         where=place(run.where),
         date=date(run.date),

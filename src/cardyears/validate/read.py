@@ -102,6 +102,8 @@ class Skipped(msgspec.Struct, frozen=True):
 
     measured: Measured
     reason: str
+    name: str = ""
+    """The model or the device that the reason is about; "" where it is about neither."""
 
 
 class Notes:
@@ -132,12 +134,14 @@ class Reader:
         try:
             return self._problem(self._named(run))
         except Unusable as error:
-            return Skipped(run, error.reason)
+            return Skipped(run, error.reason, error.name)
         except CardyearsError as error:
             return Skipped(run, str(error))
 
     def _problem(self, run: Measured) -> Problem:
         notes = Notes()
+        if run.refused:
+            raise Unusable(run.refused)
         if run.method == OTHER_KIND:
             raise Unusable(OTHER_TRAINING)
         if run.engine_assumed:
@@ -209,7 +213,7 @@ class Reader:
                 self._devices[run.device] = machines.device_key(run.device, self.catalogue)
             key = self._devices[run.device]
             if key is None:
-                raise Unusable(UNKNOWN_DEVICE)
+                raise Unusable(UNKNOWN_DEVICE, run.device)
             return key
         if not (run.has_memory or run.outcome == "limit"):
             raise Unusable(NO_DEVICE)
@@ -237,7 +241,7 @@ class Reader:
         known = self._shapes.get((name, shape))
         if known is None:
             known = self._shapes[name, shape] = shapes.built(name, shape)
-        shapes.check_count(known, run.parameters)
+        shapes.check_count(known, run)
         return known
 
     def _cluster(self, run: Measured, key: str, row: AcceleratorRow | None, devices: int, notes: Notes) -> Cluster:
