@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from cardyears.catalogue.load import load
 from cardyears.validate.engines import engine_of
-from cardyears.validate.machines import bandwidth, device_key, network
+from cardyears.validate.machines import bandwidth, device_key, network, taken_for
 from cardyears.validate.notes import remark
+from cardyears.validate.read import problems
+from cardyears.validate.runs import load_runs
 from cardyears.validate.shapes import model_key
 
 NETWORKS = {
@@ -86,6 +90,44 @@ DEVICES = {
     "RTXPRO6000": "rtx-pro-6000-server",
     "H800-SXM": "h800-sxm-80gb",
     "QuadroRTX8000": "quadro-rtx-8000",
+    "NVIDIA H100 80GB HBM3": "h100-sxm-80gb",
+    "H100-SXM5-80GB": "h100-sxm-80gb",
+    "H100s": "h100-sxm-80gb",
+    "NVIDIA A100-SXM4-80GB": "a100-sxm-80gb",
+    "A100-SXM4-40GB": "a100-sxm-40gb",
+    "NVIDIA A100-PCIE-40GB": "a100-pcie-40gb",
+    "H200-141GB": "h200-sxm",
+    "H200-SXM5-141GB": "h200-sxm",
+    "H800-SXM5-80GB": "h800-sxm-80gb",
+    "B200-SXM-180GB": "b200",
+    "NVIDIA B300 SXM6 AC": "b300",
+    "GH200 (96GB)": "gh200-96gb",
+    "NVIDIA GH200 120GB": "gh200-96gb",
+    "GH200 480GB": "gh200-96gb",
+    "GH200 144GB": "gh200-141gb",
+    "v5litepod-256": "tpu-v5e",
+    "v5p": "tpu-v5p",
+    "TPU Trillium": "tpu-v6e",
+    "TPU v6e (Trillium)": "tpu-v6e",
+    "tpu7x-128": "tpu-v7x",
+    "Ironwood": "tpu-v7x",
+    "Intel Gaudi2": "gaudi-2",
+    "HL-225H": "gaudi-2",
+    "Gaudi 3": "gaudi-3",
+    "AMD Instinct MI300X OAM": "mi300x",
+    "AMD Instinct MI355X OAM": "mi355x",
+    "MI250X (GCD)": "mi250x",
+    "NVIDIA GeForce RTX 4060 Ti": "rtx-4060-ti-16gb",
+    "A10G 22GB": "a10g",
+    "Tesla T4 16GB": "t4",
+    "RTX PRO 6000 Blackwell Workstation Edition": "rtx-pro-6000-server",
+    # no figures, or other ones than those of the card with the same name
+    "H100 NVL": None,
+    "H100-SXM-94GB": None,
+    "H20-SXM-96GB": None,
+    "A100-SXM-64GB": None,
+    "A800-40GB": None,
+    "RTX 4090 48GB": None,
     "MI350X": None,
     "Ascend-910B": None,
     "": None,
@@ -95,6 +137,17 @@ DEVICES = {
 @pytest.mark.parametrize("name", DEVICES)
 def test_devices_as_public_tables_name_them(name: str) -> None:
     assert device_key(name, load()) == DEVICES[name]
+
+
+def test_where_another_card_stands_in_the_row_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(
+        "model,gpu,seq_len,tokens_per_s_per_gpu\nphi-2,RTXPRO6000-Workstation,2048,1\nphi-2,RTX 4060 Ti,2048,1\n",
+        encoding="utf-8",
+    )
+    made = problems(load_runs(path), load())[0]
+    assert all(one.assumes("card") for one in made)
+    assert taken_for("RTXPRO6000-Server") == taken_for("RTX 4060 Ti 8GB") == ""
 
 
 def test_models_as_public_tables_name_them() -> None:

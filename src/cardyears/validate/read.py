@@ -214,6 +214,9 @@ class Reader:
             key = self._devices[run.device]
             if key is None:
                 raise Unusable(UNKNOWN_DEVICE, run.device)
+            stand_in = machines.taken_for(run.device)
+            if stand_in:
+                notes("card", key, stand_in)
             return key
         if not (run.has_memory or run.outcome == "limit"):
             raise Unusable(NO_DEVICE)
