@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cardyears.catalogue.load import load
-from cardyears.validate.engines import engine_of
+from cardyears.validate.engines import cell_flags, engine_of
 from cardyears.validate.machines import bandwidth, device_key, network, taken_for
 from cardyears.validate.notes import remark
 from cardyears.validate.read import problems
@@ -76,6 +76,61 @@ def test_mlperf_on_amd_is_another_program() -> None:
 def test_an_engine_that_nobody_knows_is_assumed_aloud() -> None:
     engine, reason = engine_of("my-own", method="lora")
     assert (engine, reason) == ("hf-trainer", "engine my-own has no row: the usual one for lora")
+
+
+WRITTEN_ENGINES = {
+    # as people write them: the engine, the flags of the cell, whether another stands in
+    "Megatron-LM 23.06": ("megatron-core", (), False),
+    "torchtitan v0.1": ("torchtitan", (), False),
+    "NeMo 25.04": ("nemo", (), False),
+    "nemo2": ("nemo", (), False),
+    "DeepSpeed 0.14": ("deepspeed", (), False),
+    "accelerate+fsdp": ("hf-trainer", (), False),
+    "LLaMA Factory 0.9": ("hf-trainer", ("front-end",), False),
+    "axolotl 0.5": ("hf-trainer", ("front-end",), False),
+    "axolotl liger": ("hf-trainer-fused", ("liger", "front-end"), False),
+    "hf-trainer+liger": ("hf-trainer-fused", ("liger",), False),
+    "ms-swift 3.0": ("hf-trainer", ("front-end",), False),
+    "TRL": ("hf-trainer", (), False),
+    "Trainer": ("hf-trainer", (), False),
+    "unsloth": ("unsloth", (), False),
+    "litgpt": ("litgpt", (), False),
+    "mosaic/llm-foundry/composer": ("llm-foundry", (), False),
+    "llmfoundry": ("llm-foundry", (), False),
+    "Colossal-AI 0.3": ("colossalai", (), False),
+    "nanoGPT": ("plain-torch", (), False),
+    "OLMo-core": ("olmo-core", (), False),
+    "GPT-NeoX": ("megatron-deepspeed", (), False),
+    "xtuner": ("xtuner", (), False),
+    "nanotron": ("nanotron", (), False),
+    "MaxText": ("maxtext", (), False),
+    "torchtune 0.3": ("torchtune", (), False),
+    "FSDP": ("torchtitan", (), False),
+    "torch.distributed.fsdp": ("torchtitan", (), False),
+    "picotron": ("nanotron", (), True),
+    "VeOmni": ("torchtitan", (), True),
+    "Levanter": ("maxtext", (), True),
+    "EasyLM": ("maxtext", (), True),
+    "Zyphra-internal": ("megatron-core", (), True),
+}
+
+
+@pytest.mark.parametrize("words", WRITTEN_ENGINES)
+def test_engines_as_people_write_them(words: str) -> None:
+    engine, flags, assumed = WRITTEN_ENGINES[words]
+    found, reason = engine_of(words, flags=cell_flags(words))
+    assert (found, cell_flags(words), bool(reason)) == (engine, flags, assumed)
+
+
+def test_liger_in_the_engines_cell_means_that_logits_are_never_there_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(
+        "model,gpu,seq_len,kind,engine,tokens_per_s_per_gpu\nphi-2,A100,2048,full_ft,hf-trainer+liger,1\n"
+        "phi-2,A100,2048,full_ft,hf-trainer,1\n",
+        encoding="utf-8",
+    )
+    made = problems(load_runs(path), load())[0]
+    assert [one.layout.chunked_loss for one in made] == [True, False]
 
 
 DEVICES = {

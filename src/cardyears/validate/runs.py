@@ -15,8 +15,8 @@ import msgspec
 from cardyears.base.errors import BadInput, shown
 from cardyears.base.text import Text
 from cardyears.catalogue.schema import SourceRow
-from cardyears.validate.engines import FRONT_ENDS, engine_of, plain
-from cardyears.validate.notes import FRONT_END, remark
+from cardyears.validate.engines import cell_flags, engine_of
+from cardyears.validate.notes import remark
 from cardyears.validate.table import LINE, table
 
 DATA = Path(__file__).with_name("data")
@@ -196,18 +196,17 @@ def brought(path: str | Path) -> list[Measured]:
 def _measured(cells: dict[str, Any], name: str) -> Measured:
     """One row of a person's table."""
     notes = remark(cells.pop("notes", ""))
+    named = cells.get("engine", "")
+    flags = tuple(dict.fromkeys((*notes.flags, *cell_flags(named))))
     engine, reason = engine_of(
-        cells.get("engine", ""),
+        named,
         source=cells.get("source", ""),
         date=cells.get("date", ""),
         method=cells.get("method", "pretrain"),
         device=cells.get("device", ""),
-        flags=notes.flags,
+        flags=flags,
         sharded=cells.get("sharding") in ("zero3", "hsdp") and not {"tp", "pp"} & cells.keys(),
     )
-    flags = notes.flags
-    if plain(cells.get("engine", "")) in FRONT_ENDS and FRONT_END not in flags:
-        flags = (*flags, FRONT_END)
     own = {"id": f"{Path(name).stem}-{cells[LINE]}", **cells, "engine": engine, "engine_assumed": reason}
     return Measured(
         **own,
