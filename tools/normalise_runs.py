@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from cardyears.catalogue.load import Catalogue, load
-from cardyears.validate import machines, shapes
+from cardyears.validate import machines, networks, shapes
 from cardyears.validate.notes import remark
 from cardyears.validate.read import problems
 from cardyears.validate.runs import FIELDS, SHIPPED, SOURCES, Measured, brought
@@ -103,8 +103,8 @@ def date(words: str) -> str:
 
 
 def network(run: Measured, note: str) -> str:
-    """The network in as few words as `validate.machines.network` needs."""
-    said = machines.network(run.network)
+    """The network in as few words as `validate.networks.network` needs."""
+    said = networks.network(run.network)
     slices = remark(note).slices
     if "TPU" in run.device and slices and run.devices:
         return f"DCN between {run.devices // slices}-chip slices" if slices > 1 else "ICI only"

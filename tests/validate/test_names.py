@@ -8,7 +8,8 @@ import pytest
 
 from cardyears.catalogue.load import load
 from cardyears.validate.engines import cell_flags, engine_of
-from cardyears.validate.machines import bandwidth, device_key, network, taken_for
+from cardyears.validate.machines import device_key, taken_for
+from cardyears.validate.networks import bandwidth, network
 from cardyears.validate.notes import remark
 from cardyears.validate.read import problems
 from cardyears.validate.runs import load_runs
@@ -30,6 +31,24 @@ NETWORKS = {
     "RoCE (on-chip 100 GbE)": (300, True),
     "InfiniBand; Data bandwidth for GPU-PCIe: 504 GB/s; PCIe-NIC: 500 GB/s": (None, False),
     "NVL72 NVLink5; inter-rack not stated": (None, False),
+    "IB NDR": (400, True),
+    "8xNDR400": (3_200, False),
+    "4x HDR": (800, False),
+    "InfiniBand HDR 200G": (200, False),
+    "IB NDR 400 per GPU": (400, True),
+    "8x400G": (3_200, False),
+    "InfiniBand 8x200": (1_600, False),
+    "50 GB/s per GPU": (400, True),
+    "12.5 GB/s": (100, False),
+    "400gbps/gpu": (400, True),
+    "EFA 3200": (3_200, False),
+    "EFA 3.2T": (3_200, False),
+    "RoCE 400Gb": (400, False),
+    "1.6Tbps": (1_600, False),
+    "100GbE": (100, False),
+    "8 NICs of 400 Gb/s": (3_200, False),
+    "Slingshot 11 4x200G": (800, False),
+    "EFA": (None, False),
     "": (None, False),
 }
 
@@ -38,6 +57,19 @@ NETWORKS = {
 def test_networks_as_people_write_them(words: str) -> None:
     found = network(words)
     assert (found.gbit_s, found.each_device) == NETWORKS[words]
+
+
+def test_ports_without_a_count_are_one_for_each_device_and_that_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    header = "model,gpu,n_gpus,seq_len,tp,pp,inter_node_net,tokens_per_s_per_gpu\n"
+    rows = "".join(f"Llama-3-8B,A100,16,2048,1,1,{words},3000\n" for words in ("IB HDR", "8x200G", "pigeons", "EFA"))
+    path.write_text(header + rows, encoding="utf-8")
+    runs = load_runs(path)
+    made = problems(runs, load())[0]
+    assert made[0].cluster == made[1].cluster
+    assert [one.assumes("ports") for one in made] == [True, False, False, False]
+    assert [one.assumes("network") for one in made] == [False, False, True, True]
+    assert [run.unheard for run in runs] == [(), (), ("inter_node_net=pigeons",), ()]
 
 
 def test_bandwidth_is_of_one_device() -> None:

@@ -1,7 +1,6 @@
-"""Which machine did a measured run have? Device, domain and network from loosely written cells.
+"""Which machine did a measured run have? Device and fast domain from loosely written cells.
 
-Names that people write become keys of the catalogue, and the network's words become bandwidth for each device, so that
-`resolve.devices.cluster` can make the cluster.
+Names that people write become keys of the catalogue. The network's words are read by `validate.networks`.
 """
 
 from __future__ import annotations
@@ -9,13 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-import msgspec
-
 from cardyears.base.errors import CardyearsError
-from cardyears.base.units import GIGA
 from cardyears.catalogue.find import find
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.schema import AcceleratorRow
+from cardyears.validate.networks import Network
 
 ALIASES: Mapping[str, str] = {
     "quadrortx8000": "quadro-rtx-8000",
@@ -64,71 +61,6 @@ RACK_USED = 64
 """Of those, how many a job takes from each rack when it takes several: its degrees are powers of two."""
 SLICES: Mapping[str, int] = {"tpu-v4": 64, "tpu-v5e": 256, "tpu-v5p": 4_096, "tpu-v6e": 256, "tpu-v7x": 4_096}
 """Chips of one slice, joined by ICI, where a run spans several and does not say of how many: the usual order."""
-
-_NAMED: Mapping[str, tuple[float, bool]] = {
-    "gpudirect-tcpx": (800, False),
-    "on-chip 100 gbe": (300, True),
-    "slingshot-11 200": (200, True),
-    "slingshot-11": (800, False),
-    "dcn": (50, True),
-}
-"""Networks by name: gigabits per second, and whether each device has them or each node."""
-
-
-class Network(msgspec.Struct, frozen=True):
-    """What a cell says of the network."""
-
-    gbit_s: float | None = None
-    """None: the words have no rate."""
-    each_device: bool = False
-    """Whether the rate is one device's; else one node's."""
-    domain: int | None = None
-    """Devices inside one fast domain, where the words say."""
-    single: bool = False
-    """There is one node only."""
-
-
-def network(words: str) -> Network:
-    """The rate between nodes that words such as "8x HDR InfiniBand 200Gb/s per node" mean.
-
-    Ports for storage and management do not count.
-
-    >>> network("NVLink/NVSwitch in node, 8x HDR InfiniBand 200Gb/s per node (Selene)").gbit_s
-    1600.0
-    >>> network("RDMA CX-7 400 Gb/s per GPU")
-    Network(gbit_s=400.0, each_device=True, domain=None, single=False)
-    >>> network("8×400 Gb/s").gbit_s, network("400 Gb/s × 8").gbit_s, network("3.2 Tbps EFA").gbit_s
-    (3200.0, 3200.0, 3200.0)
-    """
-    plain = words.casefold()
-    if plain in ("single node", "none"):
-        return Network(single=True)
-    chips = re.search(r"(\d+)-chip slices", plain)
-    domain = int(chips[1]) if chips else None
-    for name, (rate, each) in _NAMED.items():
-        if name in plain:
-            return Network(rate, each, domain)
-    clauses = [clause for clause in re.split(r"[,;]|\band\b", words) if not _aside(clause)]
-    rates = [rate for rate in map(_rate, clauses) if rate is not None]
-    if not rates:
-        return Network(domain=domain)
-    return Network(max(rates), re.search(r"per (?:gpu|device|chip)", plain) is not None, domain)
-
-
-def _aside(clause: str) -> bool:
-    """Whether a clause is of ports that carry no gradients."""
-    return re.match(r"\s*(?:storage|management)(?!&compute)", clause, re.IGNORECASE) is not None
-
-
-def _rate(clause: str) -> float | None:
-    """Gigabits per second: links times their rate; gigabytes, with a capital B, are of something else."""
-    found = re.search(r"(\d+(?:\.\d+)?)\s?([GT])(?:b|bit)(?:/s|/Sec|ps|E)?\b", clause)
-    if found is None:
-        return None
-    before = re.search(r"(?<!\w)(\d+)\s?[x×](?!\w*X)", clause)
-    after = re.search(r"[x×]\s?(\d+)\b", clause[found.end() :])
-    links = before or after
-    return float(found[1]) * (1_000.0 if found[2] == "T" else 1.0) * (int(links[1]) if links else 1)
 
 
 def device_key(name: str, catalogue: Catalogue) -> str | None:
@@ -209,10 +141,3 @@ def domain(key: str, row: AcceleratorRow, devices: int, said: Network) -> int | 
     if row.form == "TPU" and said.gbit_s is not None:
         return said.domain or SLICES.get(key)
     return None
-
-
-def bandwidth(said: Network, per_node: int) -> float | None:
-    """Bytes per second between nodes for each device; None where the words have no rate."""
-    if said.gbit_s is None:
-        return None
-    return said.gbit_s / (1 if said.each_device else per_node) * GIGA / 8

@@ -25,7 +25,7 @@ from cardyears.question.hardware import HardwareText
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.devices import cluster
 from cardyears.resolve.silicon import silicon
-from cardyears.validate import habits, layouts, machines, shapes
+from cardyears.validate import habits, layouts, machines, networks, shapes
 from cardyears.validate.columns import OTHER_KIND
 from cardyears.validate.runs import Measured, Unusable
 from cardyears.work.architecture import Architecture
@@ -248,7 +248,7 @@ class Reader:
         return known
 
     def _cluster(self, run: Measured, key: str, row: AcceleratorRow | None, devices: int, notes: Notes) -> Cluster:
-        said = machines.network(run.network)
+        said = networks.network(run.network)
         dies = 1 if row is None else row.dies
         count = max(1, devices // dies)
         per_node = run.per_node and min(run.per_node, count)
@@ -256,7 +256,7 @@ class Reader:
             device=key,
             count=count,
             per_node=per_node,
-            link_bandwidth_bytes_s=machines.bandwidth(said, run.per_node or machines.BOX),
+            link_bandwidth_bytes_s=networks.bandwidth(said, run.per_node or machines.BOX),
             link_per_device=True,
         )
         domain = None if row is None else machines.domain(key, row, count, said)
@@ -267,6 +267,8 @@ class Reader:
         found = self._clusters[words, domain]
         if found.between is not None and words.link_bandwidth_bytes_s is None:
             notes("network", found.between.name, "the usual one between such nodes")
+        if found.between is not None and not said.counted:
+            notes("ports", f"{said.gbit_s:g} Gb/s", f"{run.network} does not say how many: one for each device")
         return found
 
 

@@ -16,6 +16,7 @@ from cardyears.base.errors import BadInput, shown
 from cardyears.base.text import Text
 from cardyears.catalogue.schema import SourceRow
 from cardyears.validate.engines import cell_flags, engine_of
+from cardyears.validate.networks import is_unheard
 from cardyears.validate.notes import remark
 from cardyears.validate.table import LINE, table
 
@@ -75,7 +76,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     devices: int | None = None
     per_node: int | None = None
     network: str = ""
-    """What joins the nodes, in words (`validate.machines`)."""
+    """What joins the nodes, in words (`validate.networks`)."""
     limit_gib: float | None = None
     """Memory of the device, where it is named by its memory only."""
 
@@ -207,6 +208,8 @@ def _measured(cells: dict[str, Any], name: str) -> Measured:
         flags=flags,
         sharded=cells.get("sharding") in ("zero3", "hsdp") and not {"tp", "pp"} & cells.keys(),
     )
+    if is_unheard(cells.get("network", "")):
+        cells["unheard"] = (*cells.get("unheard", ()), f"inter_node_net={shown(cells['network'])}")
     own = {"id": f"{Path(name).stem}-{cells[LINE]}", **cells, "engine": engine, "engine_assumed": reason}
     return Measured(
         **own,
