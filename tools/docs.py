@@ -30,19 +30,19 @@ from unittest import mock
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from cardyears.answer.verdict import Verdict
 from cardyears.base.interval import Interval
 from cardyears.base.text import ENGLISH
 from cardyears.catalogue.load import load
 from cardyears.cli.main import COMMANDS, run
-from cardyears.resolve.spreads import memory_spread
-from cardyears.validate.compare import compared, engines, errors
+from cardyears.validate.compare import errors
 from cardyears.validate.families import choice, families
+from cardyears.validate.held import held
 from cardyears.validate.memory import GROUPS as KEYS
-from cardyears.validate.memory import ComparedMemory, compared_memory, fit_verdict, memory_errors
+from cardyears.validate.memory import memory_errors
 from cardyears.validate.read import problems
 from cardyears.validate.report import grouped, validation
 from cardyears.validate.runs import load_runs
+from cardyears.validate.scores import has_device
 from cardyears.work.state import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -203,8 +203,8 @@ def _equation(file: str, prefix: str, node: ast.FunctionDef) -> Equation:
 
 
 TABLES: Mapping[str, str] = {
-    "narayanan-et-al-2021-1": "Narayanan 2021, table 1",
-    "llama-3-herd-models-4": "Llama 3 405B, table 4",
+    "narayanan-et-al-2021-1": "Narayanan 2021, table 1, by printed TFLOP/s",
+    "llama-3-herd-models-4": "Llama 3 405B, table 4, by printed TFLOP/s",
     "llm-foundry-benchmarking-readme": "llm-foundry's benchmark, A100 and H100",
     "bigscience-tr11-chronicles-prequel-bloom-topology-search": "BigScience's search for BLOOM's topology",
 }
@@ -214,10 +214,15 @@ WORST = 10
 
 def steps() -> dict[str, Any]:
     """Estimated against measured step times of the runs that ship, by table and engine, and the worst of them."""
-    every = compared(problems(load_runs(), load())[0], load())
-    good = [one for one in every if one.problem.measured.quality == "good"]
-    tables = {"all": good, "all, weak ones apart": [one for one in every if one not in good]}
-    tables |= {name: [one for one in good if one.problem.measured.source == key] for key, name in TABLES.items()}
+    whole = validation(load_runs(), load(), "scale")
+    good = [one for one in whole.speeds if one.problem.measured.quality == "good"]
+    weak = [one for one in whole.speeds if one.problem.measured.quality != "good"]
+    printed = [one for one in whole.printed if one.problem.measured.quality == "good"]
+    tables = {"all": good, "all, weak ones apart": weak, "all by printed TFLOP/s, apart": printed}
+    every = [*whole.speeds, *whole.printed]
+    tables |= {
+        name: [one for one in (*good, *printed) if one.problem.measured.source == key] for key, name in TABLES.items()
+    }
     vtrain = [one for one in good if one.problem.measured.source == "vtrain-validation"]
     for name, inside in (("vTrain, one node", True), ("vTrain, across nodes", False)):
         tables[name] = [one for one in vtrain if (one.problem.cluster.count <= one.problem.cluster.per_node) == inside]
@@ -230,13 +235,19 @@ def steps() -> dict[str, Any]:
         for key, name in sorted(by_engine.items(), key=lambda item: item[1].casefold())
     }
     worst = sorted(good, key=lambda one: -abs(math.log(1 + one.error)))[:WORST]
-    return {"steps": every, "step_tables": found, "step_engines": found_engines, "steps_worst": worst}
+    return {
+        "steps": every,
+        "steps_printed": len(whole.printed),
+        "step_tables": found,
+        "step_engines": found_engines,
+        "steps_worst": worst,
+    }
 
 
 def peaks() -> dict[str, Any]:
     """Errors of the estimated peak memory, for the page on accuracy."""
-    made = problems(load_runs(), load())[0]
-    rows = compared_memory(made, engines(load()))
+    made = held(problems(load_runs(), load())[0], load())
+    rows = [one.run for one in made]
     stated = [one for one in rows if one.stated]
     tables = {
         "all that state what is computed again and how long sequences are": memory_errors(stated)["all"],
@@ -246,19 +257,14 @@ def peaks() -> dict[str, Any]:
     names = {key: row.name for key, row in load().engines.items()}
     by_engine = {names[key]: found for key, found in memory_errors(stated, KEYS["engine"]).items()}
     worst = sorted((one for one in stated if one.measured), key=lambda one: -abs(one.ratio))[:WORST]
-    judged = [one for one in rows if one.problem.measured.quality == "good"]
+    judged = [one for one in made if one.problem.measured.quality == "good" and has_device(one.problem.measured)]
     verdicts = {
-        name: Counter(verdict(one).value for one in judged if (one.measured is None) == oom)
+        name: Counter(one.verdict.value for one in judged if (one.measured is None) == oom)
         for name, oom in (("ran", False), ("ran out of memory", True))
     }
     return {
         "peak_tables": tables, "peak_engines": by_engine, "peaks_worst": worst, "fit_verdicts": verdicts,
     }  # fmt: skip
-
-
-def verdict(one: ComparedMemory) -> Verdict:
-    """Whether a measured run fits, as the product says where the engine is named."""
-    return fit_verdict(one, memory_spread(load(), one.problem.measured.method, one.problem.engine))
 
 
 GROUPS = {

@@ -39,7 +39,7 @@ def errors() -> dict[str, Any]:
 def _line(part: Part) -> dict[str, Any]:
     """What is held: nothing of a group with few runs."""
     line: dict[str, Any] = {}
-    for name, one in (("speed", part.speed), ("memory", part.memory)):
+    for name, one in (("speed", part.speed), ("memory", part.memory), ("printed", part.printed)):
         if one.n >= FEWEST and one.median_abs_error is not None and one.p90_abs_error is not None:
             line[name] = {"n": one.n, "median": round(one.median_abs_error, 4), "p90": round(one.p90_abs_error, 4)}
     return line

@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from cardyears.catalogue.load import Catalogue, load
-from cardyears.validate import machines, shapes
+from cardyears.validate import machines, networks, shapes
 from cardyears.validate.notes import remark
 from cardyears.validate.read import problems
 from cardyears.validate.runs import FIELDS, SHIPPED, SOURCES, Measured, brought
@@ -76,6 +76,7 @@ def normal(run: Measured, note: str, source: str, catalogue: Catalogue) -> Measu
     device = machines.device_key(run.device, catalogue) if run.device else None
     return msgspec.structs.replace(
         run,
+        line=None,
         source=source,
         where=place(run.where),
         date=date(run.date),
@@ -102,8 +103,8 @@ def date(words: str) -> str:
 
 
 def network(run: Measured, note: str) -> str:
-    """The network in as few words as `validate.machines.network` needs."""
-    said = machines.network(run.network)
+    """The network in as few words as `validate.networks.network` needs."""
+    said = networks.network(run.network)
     slices = remark(note).slices
     if "TPU" in run.device and slices and run.devices:
         return f"DCN between {run.devices // slices}-chip slices" if slices > 1 else "ICI only"

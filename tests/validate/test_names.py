@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from cardyears.catalogue.load import load
-from cardyears.validate.engines import engine_of
-from cardyears.validate.machines import bandwidth, device_key, network
+from cardyears.validate.engines import cell_flags, engine_of
+from cardyears.validate.machines import device_key, taken_for
+from cardyears.validate.networks import bandwidth, network
 from cardyears.validate.notes import remark
+from cardyears.validate.read import problems
+from cardyears.validate.runs import load_runs
 from cardyears.validate.shapes import model_key
 
 NETWORKS = {
@@ -26,6 +31,24 @@ NETWORKS = {
     "RoCE (on-chip 100 GbE)": (300, True),
     "InfiniBand; Data bandwidth for GPU-PCIe: 504 GB/s; PCIe-NIC: 500 GB/s": (None, False),
     "NVL72 NVLink5; inter-rack not stated": (None, False),
+    "IB NDR": (400, True),
+    "8xNDR400": (3_200, False),
+    "4x HDR": (800, False),
+    "InfiniBand HDR 200G": (200, False),
+    "IB NDR 400 per GPU": (400, True),
+    "8x400G": (3_200, False),
+    "InfiniBand 8x200": (1_600, False),
+    "50 GB/s per GPU": (400, True),
+    "12.5 GB/s": (100, False),
+    "400gbps/gpu": (400, True),
+    "EFA 3200": (3_200, False),
+    "EFA 3.2T": (3_200, False),
+    "RoCE 400Gb": (400, False),
+    "1.6Tbps": (1_600, False),
+    "100GbE": (100, False),
+    "8 NICs of 400 Gb/s": (3_200, False),
+    "Slingshot 11 4x200G": (800, False),
+    "EFA": (None, False),
     "": (None, False),
 }
 
@@ -34,6 +57,19 @@ NETWORKS = {
 def test_networks_as_people_write_them(words: str) -> None:
     found = network(words)
     assert (found.gbit_s, found.each_device) == NETWORKS[words]
+
+
+def test_ports_without_a_count_are_one_for_each_device_and_that_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    header = "model,gpu,n_gpus,seq_len,tp,pp,inter_node_net,tokens_per_s_per_gpu\n"
+    rows = "".join(f"Llama-3-8B,A100,16,2048,1,1,{words},3000\n" for words in ("IB HDR", "8x200G", "pigeons", "EFA"))
+    path.write_text(header + rows, encoding="utf-8")
+    runs = load_runs(path)
+    made = problems(runs, load())[0]
+    assert made[0].cluster == made[1].cluster
+    assert [one.assumes("ports") for one in made] == [True, False, False, False]
+    assert [one.assumes("network") for one in made] == [False, False, True, True]
+    assert [run.unheard for run in runs] == [(), (), ("inter_node_net=pigeons",), ()]
 
 
 def test_bandwidth_is_of_one_device() -> None:
@@ -74,6 +110,61 @@ def test_an_engine_that_nobody_knows_is_assumed_aloud() -> None:
     assert (engine, reason) == ("hf-trainer", "engine my-own has no row: the usual one for lora")
 
 
+WRITTEN_ENGINES = {
+    # as people write them: the engine, the flags of the cell, whether another stands in
+    "Megatron-LM 23.06": ("megatron-core", (), False),
+    "torchtitan v0.1": ("torchtitan", (), False),
+    "NeMo 25.04": ("nemo", (), False),
+    "nemo2": ("nemo", (), False),
+    "DeepSpeed 0.14": ("deepspeed", (), False),
+    "accelerate+fsdp": ("hf-trainer", (), False),
+    "LLaMA Factory 0.9": ("hf-trainer", ("front-end",), False),
+    "axolotl 0.5": ("hf-trainer", ("front-end",), False),
+    "axolotl liger": ("hf-trainer-fused", ("liger", "front-end"), False),
+    "hf-trainer+liger": ("hf-trainer-fused", ("liger",), False),
+    "ms-swift 3.0": ("hf-trainer", ("front-end",), False),
+    "TRL": ("hf-trainer", (), False),
+    "Trainer": ("hf-trainer", (), False),
+    "unsloth": ("unsloth", (), False),
+    "litgpt": ("litgpt", (), False),
+    "mosaic/llm-foundry/composer": ("llm-foundry", (), False),
+    "llmfoundry": ("llm-foundry", (), False),
+    "Colossal-AI 0.3": ("colossalai", (), False),
+    "nanoGPT": ("plain-torch", (), False),
+    "OLMo-core": ("olmo-core", (), False),
+    "GPT-NeoX": ("megatron-deepspeed", (), False),
+    "xtuner": ("xtuner", (), False),
+    "nanotron": ("nanotron", (), False),
+    "MaxText": ("maxtext", (), False),
+    "torchtune 0.3": ("torchtune", (), False),
+    "FSDP": ("torchtitan", (), False),
+    "torch.distributed.fsdp": ("torchtitan", (), False),
+    "picotron": ("nanotron", (), True),
+    "VeOmni": ("torchtitan", (), True),
+    "Levanter": ("maxtext", (), True),
+    "EasyLM": ("maxtext", (), True),
+    "Zyphra-internal": ("megatron-core", (), True),
+}
+
+
+@pytest.mark.parametrize("words", WRITTEN_ENGINES)
+def test_engines_as_people_write_them(words: str) -> None:
+    engine, flags, assumed = WRITTEN_ENGINES[words]
+    found, reason = engine_of(words, flags=cell_flags(words))
+    assert (found, cell_flags(words), bool(reason)) == (engine, flags, assumed)
+
+
+def test_liger_in_the_engines_cell_means_that_logits_are_never_there_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(
+        "model,gpu,seq_len,kind,engine,tokens_per_s_per_gpu\nphi-2,A100,2048,full_ft,hf-trainer+liger,1\n"
+        "phi-2,A100,2048,full_ft,hf-trainer,1\n",
+        encoding="utf-8",
+    )
+    made = problems(load_runs(path), load())[0]
+    assert [one.layout.chunked_loss for one in made] == [True, False]
+
+
 DEVICES = {
     "A100-80GB": "a100-sxm-80gb",
     "A100-40GB": "a100-sxm-40gb",
@@ -86,6 +177,44 @@ DEVICES = {
     "RTXPRO6000": "rtx-pro-6000-server",
     "H800-SXM": "h800-sxm-80gb",
     "QuadroRTX8000": "quadro-rtx-8000",
+    "NVIDIA H100 80GB HBM3": "h100-sxm-80gb",
+    "H100-SXM5-80GB": "h100-sxm-80gb",
+    "H100s": "h100-sxm-80gb",
+    "NVIDIA A100-SXM4-80GB": "a100-sxm-80gb",
+    "A100-SXM4-40GB": "a100-sxm-40gb",
+    "NVIDIA A100-PCIE-40GB": "a100-pcie-40gb",
+    "H200-141GB": "h200-sxm",
+    "H200-SXM5-141GB": "h200-sxm",
+    "H800-SXM5-80GB": "h800-sxm-80gb",
+    "B200-SXM-180GB": "b200",
+    "NVIDIA B300 SXM6 AC": "b300",
+    "GH200 (96GB)": "gh200-96gb",
+    "NVIDIA GH200 120GB": "gh200-96gb",
+    "GH200 480GB": "gh200-96gb",
+    "GH200 144GB": "gh200-141gb",
+    "v5litepod-256": "tpu-v5e",
+    "v5p": "tpu-v5p",
+    "TPU Trillium": "tpu-v6e",
+    "TPU v6e (Trillium)": "tpu-v6e",
+    "tpu7x-128": "tpu-v7x",
+    "Ironwood": "tpu-v7x",
+    "Intel Gaudi2": "gaudi-2",
+    "HL-225H": "gaudi-2",
+    "Gaudi 3": "gaudi-3",
+    "AMD Instinct MI300X OAM": "mi300x",
+    "AMD Instinct MI355X OAM": "mi355x",
+    "MI250X (GCD)": "mi250x",
+    "NVIDIA GeForce RTX 4060 Ti": "rtx-4060-ti-16gb",
+    "A10G 22GB": "a10g",
+    "Tesla T4 16GB": "t4",
+    "RTX PRO 6000 Blackwell Workstation Edition": "rtx-pro-6000-server",
+    # no figures, or other ones than those of the card with the same name
+    "H100 NVL": None,
+    "H100-SXM-94GB": None,
+    "H20-SXM-96GB": None,
+    "A100-SXM-64GB": None,
+    "A800-40GB": None,
+    "RTX 4090 48GB": None,
     "MI350X": None,
     "Ascend-910B": None,
     "": None,
@@ -95,6 +224,17 @@ DEVICES = {
 @pytest.mark.parametrize("name", DEVICES)
 def test_devices_as_public_tables_name_them(name: str) -> None:
     assert device_key(name, load()) == DEVICES[name]
+
+
+def test_where_another_card_stands_in_the_row_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(
+        "model,gpu,seq_len,tokens_per_s_per_gpu\nphi-2,RTXPRO6000-Workstation,2048,1\nphi-2,RTX 4060 Ti,2048,1\n",
+        encoding="utf-8",
+    )
+    made = problems(load_runs(path), load())[0]
+    assert all(one.assumes("card") for one in made)
+    assert taken_for("RTXPRO6000-Server") == taken_for("RTX 4060 Ti 8GB") == ""
 
 
 def test_models_as_public_tables_name_them() -> None:

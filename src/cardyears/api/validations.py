@@ -25,12 +25,16 @@ class ValidateResult(results.Result, frozen=True, kw_only=True):
     rows: int
     predicted: int
     skipped: Mapping[str, int]
+    skipped_names: Mapping[str, Mapping[str, int]]
+    """By reason, the models or devices that it is about, with the number of their rows."""
     speed: Mapping[str, Any]
     """Errors of the step time: predicted over measured, minus one."""
     memory: Mapping[str, Any]
     fit_verdicts: Mapping[str, int]
     baseline: Mapping[str, Any]
     """One constant share of peak on the same rows as `speed`; `share` is the one that fits them best."""
+    printed: Mapping[str, Any]
+    """Step times of rows that have a printed rate of FLOP and no more: they are in none of the other scores."""
     by: str
     groups: Mapping[str, Mapping[str, Any]]
     weak: Mapping[str, Any]
@@ -41,6 +45,8 @@ class ValidateResult(results.Result, frozen=True, kw_only=True):
     """Shares of the runs with a speed whose estimate rests on something assumed."""
     unread_words: Mapping[str, int]
     """Words of the table that their columns do not know."""
+    unreadable_cells: list[dict[str, Any]]
+    """Cells that do not read: column, value, number of rows, and the first of them."""
     runs: Mapping[str, Any] | None
     """Whole trainings, in device-hours."""
     entries: list[dict[str, Any]]
@@ -49,11 +55,13 @@ class ValidateResult(results.Result, frozen=True, kw_only=True):
     """The factors that were used."""
     calibrated: Mapping[str, Any] | None
     """The factors that were fitted here, and the errors that they leave."""
+    error: Mapping[str, str] | None
+    """Said where no row was predicted: code, message, remedy."""
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON object; keys that nobody asked for are left out."""
         found = super().as_dict()
-        unasked = [name for name in ("runs", "calibration", "calibrated") if found[name] is None]
+        unasked = [name for name in ("runs", "calibration", "calibrated", "error") if found[name] is None]
         if not self.subject.rows:
             unasked.append("entries")
         return {name: value for name, value in found.items() if name not in unasked}
@@ -96,6 +104,7 @@ def result(made: Validated) -> ValidateResult:
         rows=found.rows,
         predicted=found.predicted,
         skipped=found.skipped,
+        skipped_names=found.skipped_names,
         **good,
         by=found.by,
         groups={name: _part(part) for name, part in found.groups.items()},
@@ -103,13 +112,23 @@ def result(made: Validated) -> ValidateResult:
         choice=None if found.choice is None else msgspec.to_builtins(found.choice),
         assumed=None if found.rests is None else msgspec.to_builtins(found.rests),
         unread_words=found.unheard,
+        unreadable_cells=[msgspec.structs.asdict(one) for one in found.unread],
         runs=None if made.runs is None else _whole(made.runs),
         entries=entries(found) if made.rows else [],
         calibration=None if found.calibration is None else msgspec.to_builtins(found.calibration),
         calibrated=None
         if made.made is None or made.after is None
         else {**msgspec.to_builtins(made.made), "after": _part(made.after.good)},
+        error=_error(found),
     )
+
+
+def _error(found: Validation) -> dict[str, str] | None:
+    """What is wrong with a table of which no row was predicted."""
+    from cardyears.validate.validated import nothing
+
+    wrong = nothing(found)
+    return None if wrong is None else {"code": wrong.code, "message": str(wrong.rule), "remedy": str(wrong.remedy)}
 
 
 def _part(part: Part) -> dict[str, Any]:
@@ -143,13 +162,14 @@ def entries(found: Validation) -> list[dict[str, Any]]:
     from cardyears.validate.interval import interval
 
     rows: dict[int, dict[str, Any]] = {}
-    for one in found.speeds:
+    for one in (*found.speeds, *found.printed):
         wide = interval(one.problem, found.catalogue)
         row = rows.setdefault(id(one.problem), _row(one))
         row |= {
             "measured_step_s": one.measured_s,
             "predicted_step_s": msgspec.to_builtins(wide * one.predicted_s),
             "error": one.error,
+            "measured_by": "printed TFLOP/s" if one.problem.step_s is None else "time",
         }
     for each in found.memories:
         row = rows.setdefault(id(each.problem), _row(each))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cardyears.cli.options import calibration, common, examples, known_assumptions, present, said_in
+from cardyears.cli.output import put_error
 
 if TYPE_CHECKING:
     from cardyears.validate.validated import Validated
@@ -50,7 +51,7 @@ def validate(
     catalogue: str | None,
     explained: bool,
     with_sources: bool,
-) -> None:
+) -> int:
     """How far are the estimates off? Predicted against measured, for the runs that ship or for those of FILE.
 
     FILE is a CSV table with a row for each measured run: model, gpu, n_gpus, seq_len, and step_time_s,
@@ -67,6 +68,19 @@ def validate(
     if chart is not None:
         charted(result.subject, chart, lang)
     present(result, as_json=as_json, lang=lang, explained=explained, with_sources=with_sources, catalogue=catalogue)
+    return _left(result.subject, as_json=as_json, lang=lang)
+
+
+def _left(made: Validated, *, as_json: bool, lang: str) -> int:
+    """The exit code; where no row was predicted the sentence that says so comes after the answer, as part of JSON."""
+    from cardyears.validate.validated import nothing
+
+    wrong = nothing(made.found)
+    if wrong is None:
+        return 0
+    if not as_json:
+        put_error(wrong.code, wrong.rule, wrong.remedy, as_json=False, language=lang)
+    return wrong.exit_code
 
 
 def charted(made: Validated, path: str, lang: str) -> None:

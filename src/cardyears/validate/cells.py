@@ -15,6 +15,8 @@ NOTHING = frozenset({"", "-", "–", "—", "?", "n/a", "na", "nan", "null", "ni
 """What stands in a cell of which nothing is known; "none" is a word of some columns and nothing in all others."""
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+_POINT_GROUPED = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?")
+_COMMA_IN_A_CELL = re.compile(r"(?:^|;)\s*\"?[+-]?(?:\d+|\d{1,3}(?:\.\d{3})+),\d+(?: ?%)?\"?\s*(?=;|$)", re.MULTILINE)
 TRUE = frozenset({"1", "true", "yes", "y", "on", "t"})
 FALSE = frozenset({"0", "false", "no", "n", "off", "f", "none"})
 
@@ -68,6 +70,27 @@ def amount(cell: str, largest: float = LARGEST) -> float | None:
     return value
 
 
+def has_decimal_comma(text: str) -> bool:
+    """Whether a table with semicolons has numbers with a decimal comma, so that its points group thousands.
+
+    >>> has_decimal_comma("phi-2;T4;2,5"), has_decimal_comma("phi-2;T4;2.5"), has_decimal_comma("phi-2;a,5;1,234.5")
+    (True, False, False)
+    """
+    return _COMMA_IN_A_CELL.search(text.replace("\r", "")) is not None
+
+
+def pointed(cell: str) -> str:
+    """A number with a decimal comma as one with a point: "1,234" is a little more than one, "1.234" a thousand.
+
+    >>> pointed("1,234"), pointed("1.234,5"), pointed("1.234"), pointed("41,5 %"), pointed("bf16")
+    ('1.234', '1234.5', '1234', '41.5 %', 'bf16')
+    """
+    bare = cell.removesuffix("%").strip()
+    if _POINT_GROUPED.fullmatch(bare) or _DECIMAL_COMMA.fullmatch(bare):
+        return cell.replace(".", "").replace(",", ".")
+    return cell
+
+
 def count(cell: str) -> int | None:
     """A whole number above zero."""
     return _whole(number(cell))
@@ -87,12 +110,12 @@ def count_or_none(cell: str) -> int | None:
     return _whole(amount(cell))
 
 
-def _whole(value: float | None) -> int | None:
+def _whole(value: float | None, times: int = 1) -> int | None:
     if value is None:
         return None
-    if value != int(value):
+    if value * times != int(value * times):
         raise Unreadable
-    return int(value)
+    return int(value * times)
 
 
 def share(cell: str) -> float | None:
@@ -136,6 +159,28 @@ def words(known: Mapping[str, str]) -> Cell:
 def plain(word: str) -> str:
     """A word without case, spaces and joints: "ZeRO-3" and "zero_3" are one."""
     return re.sub(r"[\s_./-]+", "", word.casefold().removesuffix(".0"))
+
+
+def billions(cell: str) -> float | None:
+    """A number of parameters in billions, or with its own letter.
+
+    >>> billions("7"), billions("7B"), billions("355M")
+    (7000000000.0, 7000000000.0, 355000000.0)
+    """
+    scale = {"b": 1e9, "m": 1e6}.get(cell[-1:].casefold())
+    value = number(cell if scale is None else cell[:-1].strip())
+    return None if value is None else value * (scale or 1e9)
+
+
+def length(cell: str) -> int | None:
+    """Tokens of a sequence; "4k" is 4,096.
+
+    >>> length("8192"), length("128K")
+    (8192, 131072)
+    """
+    if cell[-1:].casefold() == "k":
+        return _whole(number(cell[:-1].strip()), 1_024)
+    return count(cell)
 
 
 def scaled(scale: float) -> Cell:

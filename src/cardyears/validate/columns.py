@@ -58,8 +58,8 @@ COLUMNS: Mapping[str, tuple[str, Cell]] = {
     "date": ("date", cells.text),
     "kind": ("method", cells.words(WORDS["kind"])),
     "model": ("model", cells.text),
-    "params_b": ("parameters", cells.scaled(1e9)),
-    "params_active_b": ("active_parameters", cells.scaled(1e9)),
+    "params_b": ("parameters", cells.billions),
+    "params_active_b": ("active_parameters", cells.billions),
     "n_layers": ("layers", cells.count),
     "hidden": ("hidden", cells.count),
     "n_heads": ("heads", cells.count_if_any),
@@ -75,7 +75,7 @@ COLUMNS: Mapping[str, tuple[str, Cell]] = {
     "n_shared_experts": ("shared_experts", cells.count_or_none),
     "n_dense_layers": ("dense_layers", cells.count_or_none),
     "attention": ("attention", cells.words(WORDS["attention"])),
-    "seq_len": ("seq_len", cells.count),
+    "seq_len": ("seq_len", cells.length),
     "gpu": ("device", cells.text),
     "n_gpus": ("devices", cells.count),
     "gpus_per_node": ("per_node", cells.count_if_any),
@@ -117,12 +117,21 @@ SPEEDS = ("step_time_s", "tokens_per_s_per_gpu", "tflops_per_gpu")
 """A run that went out of memory may have a zero here."""
 MEASURES = (*SPEEDS, "mfu", "hfu", "peak_mem_gib", "outcome")
 """A table must have one of these."""
+MEASURED = ("step_s", "tokens_s", "peak_gib", "tflop_s", "mfu", "hfu")
+"""Our fields of what an estimate is held against: where one reads, another that does not is left out."""
+DISPENSABLE = frozenset(
+    {*("params_active_b", "ffn_gated", "vocab", "tied_embeddings", "sp", "compile", "lora_rank"), "gpus_per_node"}
+)
+"""Columns without which a row is still what it says, or nearly: a cell of theirs that does not read counts as empty."""
+WHOLE_TRAINING = ("tokens_b", "gpu_hours", "wall_days", "train_flop_reported")
+"""Columns that tables of whole trainings have (`validate.whole`), and those of measured steps have not."""
 MODEL = ("model", "n_layers")
 MACHINE = ("gpu",)
 MAY_BE: Mapping[Cell, Text] = {
     cells.number: Text("Write a positive number, or leave the cell empty."),
     cells.share: Text("Write a share such as 0.41 or 41 %, or leave the cell empty."),
     cells.count: Text("Write a positive whole number, or leave the cell empty."),
+    cells.length: Text("Write a positive whole number, or leave the cell empty."),
     cells.count_if_any: Text("Write a whole number, or leave the cell empty."),
     cells.count_or_none: Text("Write a whole number, or leave the cell empty."),
     cells.fact: Text("Write 1 or 0, or leave the cell empty."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -75,13 +75,15 @@ class Compared(msgspec.Struct, frozen=True):
         return self.measured_s / self.predicted_s - 1.0
 
 
-def compared(made: Iterable[Problem], catalogue: Catalogue) -> list[Compared]:
-    """Every run with a measured speed whose device has the figures that an estimate needs."""
+def compared(
+    made: Iterable[Problem], catalogue: Catalogue, seconds: Callable[[Problem], float | None] = measured_step
+) -> list[Compared]:
+    """Every run with a measured speed, which `seconds` gives, whose device has the figures that an estimate needs."""
     known, chips = engines(catalogue), dict[str, Silicon]()
     timed: list[tuple[Problem, float]] = []
     tasks = []
     for problem in made:
-        measured = measured_step(problem)
+        measured = seconds(problem)
         if measured is None or not estimable(problem):
             continue
         if problem.device.key not in chips:

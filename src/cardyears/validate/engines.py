@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from cardyears.validate.notes import FRONT_END
+
 ENGINES: Mapping[str, str] = {
     "megatron-2021": "Megatron-LM of 2020 and 2021: eager attention, no sequence parallelism",
     "megatron-deepspeed": "Megatron-DeepSpeed of 2021 and 2022, and GPT-NeoX and metaseq of that time",
@@ -51,21 +53,27 @@ _NAMES: Mapping[str, str] = {
     "megatron": "megatron-core",
     "mcore": "megatron-core",
     "megatron-core-lm": "megatron-core",
-    "mindspeed": "megatron-core",
     "primus": "megatron-core",
     "bionemo": "nemo",
     "megatron-patch": "megatron-core",
     "pai-megatron": "megatron-core",
     "nemo-framework": "nemo",
+    "nemo2": "nemo",
     "automodel": "nemo-automodel",
     "gpt-neox": "megatron-deepspeed",
     "metaseq": "megatron-deepspeed",
     "fairseq": "megatron-deepspeed",
     "mlperf-submission": "mlperf",
     "composer": "llm-foundry",
+    "llmfoundry": "llm-foundry",
+    "mosaic": "llm-foundry",
+    "mosaicml": "llm-foundry",
     "torchao": "torchtitan",
     "fsdp2": "torchtitan",
     "fsdp": "torchtitan",
+    "fsdp1": "torchtitan",
+    "torch.distributed.fsdp": "torchtitan",
+    "simplefsdp": "torchtitan",
     "modded-nanogpt": "plain-torch",
     "nanochat": "plain-torch",
     "nanogpt": "plain-torch",
@@ -77,7 +85,6 @@ _NAMES: Mapping[str, str] = {
     "pytorch-fsdp": "torchtitan",
     "pytorch-fsdp2": "torchtitan",
     "fully-shard": "torchtitan",
-    "veomni": "torchtitan",
     "olmo": "olmo-core",
     "open-lm": "fms-fsdp",
     "lit-gpt": "litgpt",
@@ -95,6 +102,8 @@ _NAMES: Mapping[str, str] = {
     "huggingface": "hf-trainer",
     "hugging-face": "hf-trainer",
     "sfttrainer": "hf-trainer",
+    "trainer": "hf-trainer",
+    "alignment-handbook": "hf-trainer",
     "open-instruct": "hf-trainer",
     "fastchat": "hf-trainer",
     "qlora": "hf-trainer",
@@ -104,11 +113,8 @@ _NAMES: Mapping[str, str] = {
     "liger-kernel": "hf-trainer-fused",
     "mlx-lm": "mlx",
     "mlx-examples": "mlx",
-    "jax": "maxtext",
-    "levanter": "maxtext",
-    "easylm": "maxtext",
-    "t5x": "maxtext",
     "colossal-ai": "colossalai",
+    "colossal": "colossalai",
     "deepspeed-chat": "deepspeed",
     "optimum": "optimum-habana",
     "fms-acceleration": "hf-trainer-fused",
@@ -120,8 +126,37 @@ _NAMES: Mapping[str, str] = {
 }
 """Other names of engines, and of programs that are one of them."""
 
-FRONT_ENDS = ("axolotl", "llama-factory", "ms-swift")
+_LIKE: Mapping[str, str] = {
+    "mindspeed": "megatron-core",
+    "megascale": "megatron-core",
+    "vescale": "megatron-core",
+    "veomni": "torchtitan",
+    "lingua": "torchtitan",
+    "torchforge": "torchtitan",
+    "prime": "torchtitan",
+    "picotron": "nanotron",
+    "jax": "maxtext",
+    "flax": "maxtext",
+    "levanter": "maxtext",
+    "easylm": "maxtext",
+    "axlearn": "maxtext",
+    "torchax": "maxtext",
+    "tunix": "maxtext",
+    "t5x": "maxtext",
+    "praxis": "paxml",
+    "internlm": "internevo",
+    "train-internlm": "internevo",
+    "transformer-engine": "plain-torch",
+    "thunder": "litgpt",
+    "openrlhf": "deepspeed",
+    "verl": "hf-trainer",
+}
+"""Programs that nobody has measured here, and the one that is most like each: rows with them say so."""
+
+FRONT_ENDS = ("axolotl", "llama-factory", "llamafactory", "ms-swift", "swift")
 """Programs around the Trainer that compute again unless told not to: their rows have the flag "front-end"."""
+_CELL_FLAGS = ("liger",)
+"""Kernels that people write beside the engine's name: flags of `validate.notes`."""
 
 _BY_FLAG: tuple[tuple[str, str, str], ...] = (
     ("megatron-core", "paxml", "paxml"),
@@ -187,6 +222,8 @@ def engine_of(
     'hf-trainer-fused'
     >>> engine_of("", method="qlora")
     ('hf-trainer', 'engine not named: the usual one for qlora')
+    >>> engine_of("Levanter 1.2")
+    ('maxtext', 'Levanter 1.2 has no coefficients of its own: those of maxtext, which is like it')
     >>> engine_of("LLaMA-Factory 0.9 (DeepSpeed)")[0]
     'hf-trainer'
     """
@@ -195,6 +232,9 @@ def engine_of(
         return _by_flag(_refined(_dated(said, date), device), flags), ""
     if said in _NAMES:
         return _by_flag(_refined(_dated(_megatron(said, source, date), date), device), flags), ""
+    if said in _LIKE:
+        like = _LIKE[said]
+        return like, f"{named} has no coefficients of its own: those of {like}, which is like it"
     if said:
         return _usual(method, device, sharded=sharded), f"engine {named} has no row: the usual one for {method}"
     place = source.casefold()
@@ -202,6 +242,17 @@ def engine_of(
     if found is not None:
         return _dated(found, date), "engine not named: from the source"
     return _usual(method, device, sharded=sharded), f"engine not named: the usual one for {method}"
+
+
+def cell_flags(named: str) -> tuple[str, ...]:
+    """Flags that the engine's cell means: kernels beside the name, and front ends that compute again by default.
+
+    >>> cell_flags("axolotl 0.5 + Liger"), cell_flags("torchtitan")
+    (('liger', 'front-end'), ())
+    """
+    words = f"-{re.sub(r'[^a-z0-9.]+', '-', plain(named))}-"
+    found = tuple(flag for flag in _CELL_FLAGS if f"-{flag}-" in words)
+    return (*found, FRONT_END) if _known(plain(named)) in FRONT_ENDS else found
 
 
 def plain(named: str) -> str:
@@ -245,10 +296,10 @@ def _known(said: str) -> str:
 
     A release, a front end or a strategy often stands behind the name: "axolotl-0.5", "megatron-lm-(core-0.8)".
     """
-    if said in ENGINES or said in _NAMES:
+    if said in ENGINES or said in _NAMES or said in _LIKE:
         return said
     words = f"-{re.sub(r'[^a-z0-9.]+', '-', said)}-"
-    places = {name: words.find(f"-{name}-") for name in (*ENGINES, *_NAMES)}
+    places = {name: words.find(f"-{name}-") for name in (*ENGINES, *_NAMES, *_LIKE)}
     found = [name for name, place in places.items() if place >= 0]
     return min(found, key=lambda name: (places[name], -len(name)), default=said)
 

@@ -1,7 +1,6 @@
-"""Which machine did a measured run have? Device, domain and network from loosely written cells.
+"""Which machine did a measured run have? Device and fast domain from loosely written cells.
 
-Names that people write become keys of the catalogue, and the network's words become bandwidth for each device, so that
-`resolve.devices.cluster` can make the cluster.
+Names that people write become keys of the catalogue. The network's words are read by `validate.networks`.
 """
 
 from __future__ import annotations
@@ -9,29 +8,50 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-import msgspec
-
 from cardyears.base.errors import CardyearsError
-from cardyears.base.units import GIGA
 from cardyears.catalogue.find import find
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.schema import AcceleratorRow
+from cardyears.validate.networks import Network
 
 ALIASES: Mapping[str, str] = {
     "quadrortx8000": "quadro-rtx-8000",
     "rtxpro6000": "rtx-pro-6000-server",
-    "rtxpro6000-workstation": "rtx-pro-6000-server",
-    "h100-sxm": "h100-sxm-80gb",
+    "rtxpro6000workstation": "rtx-pro-6000-server",
+    "h100sxm": "h100-sxm-80gb",
     "h100": "h100-sxm-80gb",
     "a100": "a100-sxm-80gb",
-    "a100-80gb": "a100-sxm-80gb",
-    "a100-40gb": "a100-sxm-40gb",
+    "a10080gb": "a100-sxm-80gb",
+    "a10040gb": "a100-sxm-40gb",
     "h800": "h800-sxm-80gb",
-    "h800-sxm": "h800-sxm-80gb",
-    "h800-80gb": "h800-sxm-80gb",
-    "a800-80gb": "a800-sxm-80gb",
+    "h800sxm": "h800-sxm-80gb",
+    "h80080gb": "h800-sxm-80gb",
+    "a80080gb": "a800-sxm-80gb",
+    "gh200120gb": "gh200-96gb",
+    "rtx4060ti": "rtx-4060-ti-16gb",
+    "rtx5060ti": "rtx-5060-ti-16gb",
+    "tputrillium": "tpu-v6e",
+    "tpuironwood": "tpu-v7x",
+    "hl225h": "gaudi-2",
+    "hl325l": "gaudi-3",
 }
-"""Names of the public format that the catalogue has not, and unstated forms: taken as SXM, the common one."""
+"""Names of the public format that the catalogue has not, and unstated forms: taken as SXM, the common one. A GH200 is
+named by the memory of its processor too (120 or 480 GB), which is not that of its accelerator."""
+_WORKSTATION = "no figures for the workstation's card: those of the server edition"
+_TWO_SIZES = "not stated which of two memories: the larger"
+TAKEN_FOR: Mapping[str, str] = {
+    "rtxpro6000": _WORKSTATION,
+    "rtxpro6000workstation": _WORKSTATION,
+    "rtxpro6000blackwell": _WORKSTATION,
+    "rtxpro6000blackwellworkstation": _WORKSTATION,
+    "rtxpro6000blackwellworkstationedition": _WORKSTATION,
+    "rtx4060ti": _TWO_SIZES,
+    "rtx5060ti": _TWO_SIZES,
+}
+"""Names of cards for which another of the catalogue stands in, and why it may."""
+NEAR_MEMORY = 0.09
+"""How far a stated memory may be from the catalogue's: what the driver shows is less than what is sold, and binary and
+decimal gigabytes are mixed up."""
 
 BOX = 8
 """Devices of a server where nobody says."""
@@ -42,102 +62,76 @@ RACK_USED = 64
 SLICES: Mapping[str, int] = {"tpu-v4": 64, "tpu-v5e": 256, "tpu-v5p": 4_096, "tpu-v6e": 256, "tpu-v7x": 4_096}
 """Chips of one slice, joined by ICI, where a run spans several and does not say of how many: the usual order."""
 
-_NAMED: Mapping[str, tuple[float, bool]] = {
-    "gpudirect-tcpx": (800, False),
-    "on-chip 100 gbe": (300, True),
-    "slingshot-11 200": (200, True),
-    "slingshot-11": (800, False),
-    "dcn": (50, True),
-}
-"""Networks by name: gigabits per second, and whether each device has them or each node."""
-
-
-class Network(msgspec.Struct, frozen=True):
-    """What a cell says of the network."""
-
-    gbit_s: float | None = None
-    """None: the words have no rate."""
-    each_device: bool = False
-    """Whether the rate is one device's; else one node's."""
-    domain: int | None = None
-    """Devices inside one fast domain, where the words say."""
-    single: bool = False
-    """There is one node only."""
-
-
-def network(words: str) -> Network:
-    """The rate between nodes that words such as "8x HDR InfiniBand 200Gb/s per node" mean.
-
-    Ports for storage and management do not count.
-
-    >>> network("NVLink/NVSwitch in node, 8x HDR InfiniBand 200Gb/s per node (Selene)").gbit_s
-    1600.0
-    >>> network("RDMA CX-7 400 Gb/s per GPU")
-    Network(gbit_s=400.0, each_device=True, domain=None, single=False)
-    >>> network("8×400 Gb/s").gbit_s, network("400 Gb/s × 8").gbit_s, network("3.2 Tbps EFA").gbit_s
-    (3200.0, 3200.0, 3200.0)
-    """
-    plain = words.casefold()
-    if plain in ("single node", "none"):
-        return Network(single=True)
-    chips = re.search(r"(\d+)-chip slices", plain)
-    domain = int(chips[1]) if chips else None
-    for name, (rate, each) in _NAMED.items():
-        if name in plain:
-            return Network(rate, each, domain)
-    clauses = [clause for clause in re.split(r"[,;]|\band\b", words) if not _aside(clause)]
-    rates = [rate for rate in map(_rate, clauses) if rate is not None]
-    if not rates:
-        return Network(domain=domain)
-    return Network(max(rates), re.search(r"per (?:gpu|device|chip)", plain) is not None, domain)
-
-
-def _aside(clause: str) -> bool:
-    """Whether a clause is of ports that carry no gradients."""
-    return re.match(r"\s*(?:storage|management)(?!&compute)", clause, re.IGNORECASE) is not None
-
-
-def _rate(clause: str) -> float | None:
-    """Gigabits per second: links times their rate; gigabytes, with a capital B, are of something else."""
-    found = re.search(r"(\d+(?:\.\d+)?)\s?([GT])(?:b|bit)(?:/s|/Sec|ps|E)?\b", clause)
-    if found is None:
-        return None
-    before = re.search(r"(?<!\w)(\d+)\s?[x×](?!\w*X)", clause)
-    after = re.search(r"[x×]\s?(\d+)\b", clause[found.end() :])
-    links = before or after
-    return float(found[1]) * (1_000.0 if found[2] == "T" else 1.0) * (int(links[1]) if links else 1)
-
 
 def device_key(name: str, catalogue: Catalogue) -> str | None:
     """The catalogue's key for a device as people write it; None where it has none.
 
     >>> from cardyears.catalogue.load import load
-    >>> device_key("A100-80GB", load()), device_key("Ascend-910B", load())
-    ('a100-sxm-80gb', None)
+    >>> device_key("A100-80GB", load()), device_key("Ascend-910B", load()), device_key("A100-SXM-64GB", load())
+    ('a100-sxm-80gb', None, None)
     """
     if name in catalogue.accelerators:
         return name
     for words in dict.fromkeys((name, bare(name))):
-        known = ALIASES.get(words.casefold().replace(" ", ""))
-        if known is not None:
-            return known
-        try:
-            return find(words, catalogue.accelerators, "devices").key
-        except CardyearsError:
-            continue
-    return None
+        found = _found(words, catalogue)
+        if found is not None:
+            return found
+    words, memory_gb = pared(bare(name))
+    found = _found(words, catalogue)
+    if found is None or memory_gb is None:
+        return found
+    has = catalogue.accelerators[found].memory_gib
+    return found if abs(memory_gb / has - 1.0) <= NEAR_MEMORY else None
+
+
+def _found(words: str, catalogue: Catalogue) -> str | None:
+    known = ALIASES.get(_joined(words))
+    if known is not None:
+        return known
+    try:
+        return find(words, catalogue.accelerators, "devices").key
+    except CardyearsError:
+        return None
+
+
+def taken_for(name: str) -> str:
+    """Why another card stands in for this one; "" where none does.
+
+    >>> taken_for("NVIDIA RTX PRO 6000"), taken_for("RTX 4090")
+    ("no figures for the workstation's card: those of the server edition", '')
+    """
+    return TAKEN_FOR.get(_joined(bare(name)), "")
+
+
+def _joined(words: str) -> str:
+    """A name in one word, without its maker and its marks."""
+    return re.sub(r"[\s_()-]+|nvidia|geforce|intel|habana|google|cloud", "", words.casefold())
 
 
 def bare(name: str) -> str:
     """A device's name without its number, the box that it stands in, and the size of its slice.
 
-    >>> bare("8x NVIDIA H100"), bare("H100×8"), bare("HGX H100"), bare("TPU v5p-128")
-    ('NVIDIA H100', 'H100', 'H100', 'TPU v5p')
+    >>> bare("8x NVIDIA H100"), bare("H100×8"), bare("HGX H100"), bare("TPU v5p-128"), bare("A100s")
+    ('NVIDIA H100', 'H100', 'H100', 'TPU v5p', 'A100')
     """
     name = re.sub(r"^\s*\d+\s*[x×*]\s*|\s*[x×*]\s*\d+\s*$", "", name)
     name = re.sub(r"\b(?:dgx|hgx|hpu|accelerators?|graphics card)\b", " ", name, flags=re.IGNORECASE)
-    name = re.sub(r"(v\d+\w?)-\d+$", r"\1", name.strip(), flags=re.IGNORECASE)
+    name = re.sub(r"((?:v\d+|7)(?:\w|litepod|x)?)-\d+$", r"\1", name.strip(), flags=re.IGNORECASE)
+    name = re.sub(r"(?<=\d)s$", "", name)
     return " ".join(name.split()) or name
+
+
+def pared(name: str) -> tuple[str, float | None]:
+    """A name without remarks, generation of the socket and memory, and the memory in gigabytes where it is stated.
+
+    >>> pared("H200-SXM5-141GB"), pared("AMD Instinct MI300X OAM"), pared("TPU v6e (Trillium)")
+    (('H200 SXM', 141.0), ('AMD Instinct MI300X', None), ('TPU v6e', None))
+    """
+    memory = re.search(r"(?<![\w.])(\d+(?:\.\d+)?)\s?Gi?B?(?!\w)", name, re.IGNORECASE)
+    name = name if memory is None else f"{name[: memory.start()]} {name[memory.end() :]}"
+    name = re.sub(r"\(([^)]*)\)|\b(?:OAM|UBB|GCD|AC|HBM\d\w?)\b", " ", name, flags=re.IGNORECASE)
+    name = re.sub(r"(SXM)\d", r"\1", name, flags=re.IGNORECASE)
+    return " ".join(re.sub(r"[-_]", " ", name).split()), None if memory is None else float(memory[1])
 
 
 def domain(key: str, row: AcceleratorRow, devices: int, said: Network) -> int | None:
@@ -147,10 +141,3 @@ def domain(key: str, row: AcceleratorRow, devices: int, said: Network) -> int | 
     if row.form == "TPU" and said.gbit_s is not None:
         return said.domain or SLICES.get(key)
     return None
-
-
-def bandwidth(said: Network, per_node: int) -> float | None:
-    """Bytes per second between nodes for each device; None where the words have no rate."""
-    if said.gbit_s is None:
-        return None
-    return said.gbit_s / (1 if said.each_device else per_node) * GIGA / 8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 from cardyears.base.text import N_, Text, Value
 from cardyears.machine.calibration import FACTORS, Calibration
@@ -12,6 +12,7 @@ from cardyears.validate.compare import Compared
 from cardyears.validate.held import Held
 from cardyears.validate.interval import interval, known
 from cardyears.validate.neighbours import neighbours
+from cardyears.validate.page_skips import counted, skipped
 from cardyears.validate.report import Part, Validation, worst
 from cardyears.validate.runs import SHIPPED, sources
 from cardyears.validate.scores import FitVerdicts, Scores
@@ -51,7 +52,8 @@ def validated(made: Validated, page: Page, *, explained: bool = False, titles: T
     _scores(page, found)
     _verdicts(page, found.good.fit_verdicts)
     _groups(page, found)
-    _skipped(page, found)
+    _printed(page, found)
+    skipped(page, found)
     _worst(page, made)
     if made.runs is not None:
         _whole(page, made.runs)
@@ -126,7 +128,11 @@ def _scores(page: Page, found: Validation) -> None:
         (N_("peak memory"), found.good.memory),
         (N_("step time, weak rows"), found.weak.speed),
         (N_("peak memory, weak rows"), found.weak.memory),
+        (N_("by printed TFLOP/s"), found.good.printed),
+        (N_("by printed TFLOP/s, weak rows"), found.weak.printed),
     ]
+    if not any(one.n for _, one in rows):
+        return
     page.heading(N_("Error of the estimates, without its sign"))
     page.table(
         ("", *_HEADINGS),
@@ -168,7 +174,7 @@ def _verdicts(page: Page, one: FitVerdicts) -> None:
 
 
 def _groups(page: Page, found: Validation) -> None:
-    shown = list(found.groups.items())
+    shown = [(name, part) for name, part in found.groups.items() if part.speed.n or part.memory.n]
     if len(shown) <= 1:
         return
     page.heading(Text("By {group:word}, rows of good quality", group=GROUP_NAMES[found.by]))
@@ -198,22 +204,31 @@ def _group(page: Page, name: str, part: Part) -> list[str]:
     ]
 
 
-def _skipped(page: Page, found: Validation) -> None:
-    if found.skipped:
-        page.heading(Text("Rows that were skipped: {n:integer}", n=sum(found.skipped.values())))
-        page.rows(_counted(page, found.skipped), right=(0,), wrap=1)
-    if found.unheard:
-        page.heading(N_("Words that their columns do not know, taken as empty cells"))
-        page.rows(_counted(page, found.unheard), right=(0,), wrap=1)
-
-
-def _counted(page: Page, some: Mapping[str, int]) -> Iterator[list[str]]:
-    for reason, count in some.items():
-        yield [page.say(Text("{n:integer}", n=count)), page.say(Text("{why:word}", why=reason))]
+def _printed(page: Page, found: Validation) -> None:
+    """Groups of the rows that have a printed rate of FLOP and no more."""
+    shown = [(name, part.printed) for name, part in found.groups.items() if part.printed.n]
+    if len(shown) <= 1:
+        return
+    page.heading(Text("By {group:word}, rows with printed TFLOP/s only", group=GROUP_NAMES[found.by]))
+    page.table(
+        (GROUP_NAMES[found.by], N_("runs"), N_("median"), N_("mean"), N_("90th percentile"), N_("bias")),
+        (
+            [
+                page.say(Text("{x:word}", x=name)),
+                page.say(Text("{n:integer}", n=one.n)),
+                *(_share(page, value) for value in (one.median_abs_error, one.mean_abs_error, one.p90_abs_error)),
+                _signed(page, one.bias),
+            ]
+            for name, one in shown[:GROUPS_SHOWN]
+        ),
+        right=tuple(range(1, 6)),
+        wrap=0,
+    )
 
 
 def _worst(page: Page, made: Validated) -> None:
-    rows: Sequence[Compared] = made.found.speeds if made.rows else worst(made.found)
+    found = made.found
+    rows: Sequence[Compared] = (*found.speeds, *found.printed) if made.rows else worst(found)
     if rows:
         page.heading(N_("Every row") if made.rows else N_("Furthest off"))
         page.table(
@@ -268,7 +283,7 @@ def _whole(page: Page, runs: WholeRuns) -> None:
         ([page.say(name), *_cells(page, one)] for name, one in rows if one.n),
         right=tuple(range(1, 8)),
     )
-    page.rows(_counted(page, runs.skipped), right=(0,), wrap=1)
+    page.rows(counted(page, runs.skipped), right=(0,), wrap=1)
 
 
 def _calibration(page: Page, made: Validated) -> None:
@@ -339,6 +354,10 @@ _METHOD = (
     N_(
         "Scores are over rows of good quality. The 80 % interval is what held of runs that were left out of the fit: "
         "narrow where a run like it was measured, wider the farther that one is, or what a calibration leaves."
+    ),
+    N_(
+        "Rows that have a printed rate of FLOP, or a share of peak, and no time are scored apart, by the convention "
+        "that they name: conventions differ."
     ),
     N_("The constant rule takes model FLOP over one share of the training peak, the share that fits these rows best."),
     N_("The coefficients were fitted on the runs that ship with cardyears: on those the errors are in sample."),

@@ -25,7 +25,7 @@ from cardyears.question.hardware import HardwareText
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.devices import cluster
 from cardyears.resolve.silicon import silicon
-from cardyears.validate import habits, layouts, machines, shapes
+from cardyears.validate import habits, layouts, machines, networks, shapes
 from cardyears.validate.columns import OTHER_KIND
 from cardyears.validate.runs import Measured, Unusable
 from cardyears.work.architecture import Architecture
@@ -102,6 +102,8 @@ class Skipped(msgspec.Struct, frozen=True):
 
     measured: Measured
     reason: str
+    name: str = ""
+    """The model or the device that the reason is about; "" where it is about neither."""
 
 
 class Notes:
@@ -132,12 +134,14 @@ class Reader:
         try:
             return self._problem(self._named(run))
         except Unusable as error:
-            return Skipped(run, error.reason)
+            return Skipped(run, error.reason, error.name)
         except CardyearsError as error:
             return Skipped(run, str(error))
 
     def _problem(self, run: Measured) -> Problem:
         notes = Notes()
+        if run.refused:
+            raise Unusable(run.refused)
         if run.method == OTHER_KIND:
             raise Unusable(OTHER_TRAINING)
         if run.engine_assumed:
@@ -209,7 +213,10 @@ class Reader:
                 self._devices[run.device] = machines.device_key(run.device, self.catalogue)
             key = self._devices[run.device]
             if key is None:
-                raise Unusable(UNKNOWN_DEVICE)
+                raise Unusable(UNKNOWN_DEVICE, run.device)
+            stand_in = machines.taken_for(run.device)
+            if stand_in:
+                notes("card", key, stand_in)
             return key
         if not (run.has_memory or run.outcome == "limit"):
             raise Unusable(NO_DEVICE)
@@ -237,11 +244,11 @@ class Reader:
         known = self._shapes.get((name, shape))
         if known is None:
             known = self._shapes[name, shape] = shapes.built(name, shape)
-        shapes.check_count(known, run.parameters)
+        shapes.check_count(known, run)
         return known
 
     def _cluster(self, run: Measured, key: str, row: AcceleratorRow | None, devices: int, notes: Notes) -> Cluster:
-        said = machines.network(run.network)
+        said = networks.network(run.network)
         dies = 1 if row is None else row.dies
         count = max(1, devices // dies)
         per_node = run.per_node and min(run.per_node, count)
@@ -249,7 +256,7 @@ class Reader:
             device=key,
             count=count,
             per_node=per_node,
-            link_bandwidth_bytes_s=machines.bandwidth(said, run.per_node or machines.BOX),
+            link_bandwidth_bytes_s=networks.bandwidth(said, run.per_node or machines.BOX),
             link_per_device=True,
         )
         domain = None if row is None else machines.domain(key, row, count, said)
@@ -260,6 +267,8 @@ class Reader:
         found = self._clusters[words, domain]
         if found.between is not None and words.link_bandwidth_bytes_s is None:
             notes("network", found.between.name, "the usual one between such nodes")
+        if found.between is not None and not said.counted:
+            notes("ports", f"{said.gbit_s:g} Gb/s", f"{run.network} does not say how many: one for each device")
         return found
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from cardyears.base.errors import UnreadableValue, listed
-from cardyears.base.interval import Interval
 from cardyears.base.text import N_, Text
 from cardyears.catalogue.load import Catalogue
 from cardyears.machine.calibration import Calibration
@@ -19,9 +18,11 @@ from cardyears.validate.constant import constant
 from cardyears.validate.families import Choice, choice, families
 from cardyears.validate.held import Held, held
 from cardyears.validate.interval import interval, measured_rates
+from cardyears.validate.printed import NO_CONVENTION, is_printed, printed_step
 from cardyears.validate.read import Problem, problems
 from cardyears.validate.runs import Measured
 from cardyears.validate.scores import FitVerdicts, Scores, Signed, fit_verdicts, scores
+from cardyears.validate.skips import Left, UnreadCell, names, reasons, unread_cells
 
 NOT_MEASURED = N_("no measured value that an estimate can be held against")
 NO_RATE = N_("no source gives the device a peak or a bandwidth")
@@ -57,6 +58,8 @@ class Part(msgspec.Struct, frozen=True):
     memory: Scores
     fit_verdicts: FitVerdicts
     baseline: Scores
+    printed: Scores
+    """Step times of rows that have a printed rate of FLOP and no more: in none of the others."""
 
 
 class Rests(msgspec.Struct, frozen=True):
@@ -76,6 +79,9 @@ class Validation(msgspec.Struct, frozen=True):
     """The file; empty for the runs that ship with the product."""
     rows: int
     skipped: Mapping[str, int]
+    skipped_names: Mapping[str, Mapping[str, int]]
+    """By reason, the models or devices that it is about."""
+    unread: Sequence[UnreadCell]
     good: Part
     weak: Part
     by: str
@@ -84,6 +90,9 @@ class Validation(msgspec.Struct, frozen=True):
     constant_share: float
     """Of peak, by which the constant rule predicts."""
     speeds: Sequence[Compared]
+    """By the clock or a rate of tokens."""
+    printed: Sequence[Compared]
+    """By a printed rate of FLOP."""
     memories: Sequence[Held]
     rests: Rests | None
     choice: Choice | None
@@ -111,29 +120,31 @@ def read_group(by: str) -> str:
 def validation(runs: Sequence[Measured], catalogue: Catalogue, by: str = "gpu", name: str = "") -> Validation:
     """All runs of a table against their estimates. `catalogue` has a person's calibration in it, if there is one."""
     made, left_out = problems(runs, catalogue)
-    speeds, memories = compared(made, catalogue), held(made, catalogue)
-    seen = {id(one.problem) for one in speeds} | {id(one.problem) for one in memories}
-    skipped = Counter(one.reason for one in left_out)
-    skipped.update(_why_not(one) for one in made if id(one) not in seen)
-    share, ruled = constant(speeds)
-    seconds = _signed(speeds, ruled, catalogue)
-    good = [one for one in speeds if one.problem.measured.quality == GOOD]
-    held_well = [one for one in memories if one.problem.measured.quality == GOOD]
-    weak = [one for one in speeds if one.problem.measured.quality != GOOD]
-    weakly = [one for one in memories if one.problem.measured.quality != GOOD]
-    chosen = families(good)
+    read_group(by)
+    found = Rows(
+        compared([one for one in made if one.step_s is not None], catalogue),
+        compared([one for one in made if is_printed(one)], catalogue, printed_step),
+        held(made, catalogue),
+        catalogue,
+    )
+    skipped, seen = [Left(one.reason, one.name) for one in left_out], found.seen
+    skipped += [_why_not(one) for one in made if id(one) not in seen]
+    chosen = families((*found.speeds, *found.printed))  # a convention leaves the order of a family as it is
     return Validation(
         name=name,
         rows=len(runs),
-        skipped=dict(skipped.most_common()),
-        good=_part(good, held_well, seconds),
-        weak=_part(weak, weakly, seconds),
-        by=read_group(by),
-        groups=_groups(good, held_well, seconds, GROUPS[by]),
-        constant_share=share,
-        speeds=speeds,
-        memories=memories,
-        rests=_rests(speeds, catalogue),
+        skipped=reasons(skipped),
+        skipped_names=names(skipped),
+        unread=unread_cells(runs),
+        good=found.part(lambda one: one.measured.quality == GOOD),
+        weak=found.part(lambda one: one.measured.quality != GOOD),
+        by=by,
+        groups=found.groups(GROUPS[by]),
+        constant_share=found.share,
+        speeds=found.speeds,
+        printed=found.printed,
+        memories=found.memories,
+        rests=_rests(found.speeds, catalogue),
         choice=choice(chosen) if chosen else None,
         unheard=dict(Counter(one for run in runs for one in run.unheard)),
         calibration=catalogue.calibration,
@@ -141,73 +152,83 @@ def validation(runs: Sequence[Measured], catalogue: Catalogue, by: str = "gpu", 
     )
 
 
-def _why_not(problem: Problem) -> str:
+def _why_not(problem: Problem) -> Left:
     """Why a problem has no estimate beside a measurement."""
     device = problem.device
-    unrated = device.bandwidth is None or device.training_dtype is None
-    return NO_RATE if unrated and problem.scores_speed else NOT_MEASURED
+    if (device.bandwidth is None or device.training_dtype is None) and problem.scores_speed:
+        return Left(NO_RATE, problem.measured.device)
+    return Left(NO_CONVENTION if is_printed(problem) else NOT_MEASURED)
 
 
-class Both(NamedTuple):
-    """Errors of one run: of its estimate, and of the constant rule; None where that has no peak to take a share of."""
+class Rows:
+    """Predicted and measured rows, of which any part can be scored."""
 
-    estimate: Signed
-    rule: Signed | None
+    def __init__(
+        self, speeds: Sequence[Compared], printed: Sequence[Compared], memories: Sequence[Held], catalogue: Catalogue
+    ) -> None:
+        self.speeds, self.printed, self.memories = speeds, printed, memories
+        self.share, ruled = constant(speeds)
+        self._wide = {id(one.problem): interval(one.problem, catalogue) for one in (*speeds, *printed)}
+        self._rule = {id(one.problem): one for one in ruled}
+
+    @property
+    def seen(self) -> set[int]:
+        """Identities of the problems that are predicted."""
+        return {id(one.problem) for some in (self.speeds, self.printed, self.memories) for one in some}
+
+    def part(self, wanted: Callable[[Problem], bool]) -> Part:
+        """The scores of some."""
+        return self._part(
+            [one for one in self.speeds if wanted(one.problem)],
+            [one for one in self.printed if wanted(one.problem)],
+            [one for one in self.memories if wanted(one.problem)],
+        )
+
+    def groups(self, key: Callable[[Problem], str]) -> dict[str, Part]:
+        """The good rows by group, the largest first."""
+        speeds, printed, memories = _by(key, self.speeds), _by(key, self.printed), _by(key, self.memories)
+        sizes = {
+            name: len({id(one.problem) for some in (speeds, printed, memories) for one in some[name]})
+            for name in speeds.keys() | printed.keys() | memories.keys()
+        }
+        ordered = sorted(sizes, key=lambda name: (-sizes[name], name))
+        return {name: self._part(speeds[name], printed[name], memories[name]) for name in ordered}
+
+    def _part(self, speeds: Sequence[Compared], printed: Sequence[Compared], memories: Sequence[Held]) -> Part:
+        ruled = [self._rule[id(one.problem)] for one in speeds if id(one.problem) in self._rule]
+        peaks = [
+            Signed(one.problem.measured.source, one.error, one.inside) for one in memories if one.error is not None
+        ]
+        return Part(
+            scores(list(map(self._signed, speeds))),
+            scores(peaks),
+            fit_verdicts(memories),
+            scores(list(map(self._signed, ruled))),
+            scores(list(map(self._signed, printed))),
+        )
+
+    def _signed(self, one: Compared) -> Signed:
+        """The error of a step time, and whether its interval held it."""
+        wide = self._wide[id(one.problem)]
+        inside = wide.low <= one.measured_s / one.predicted_s <= wide.high
+        return Signed(one.problem.measured.source, one.error, inside)
 
 
-def _signed(speeds: Sequence[Compared], ruled: Sequence[Compared], catalogue: Catalogue) -> dict[int, Both]:
-    """Errors of step times, and whether their intervals held them, by the problem's identity."""
-    rule = {id(one.problem): one for one in ruled}
-    found = {}
-    for one in speeds:
-        wide, other = interval(one.problem, catalogue), rule.get(id(one.problem))
-        found[id(one.problem)] = Both(signed(one, wide), None if other is None else signed(other, wide))
+One = TypeVar("One", Compared, Held)
+
+
+def _by(key: Callable[[Problem], str], every: Sequence[One]) -> defaultdict[str, list[One]]:
+    """The good ones, by group."""
+    found: defaultdict[str, list[One]] = defaultdict(list)
+    for one in every:
+        if one.problem.measured.quality == GOOD:
+            found[key(one.problem)].append(one)
     return found
-
-
-def signed(one: Compared, wide: Interval) -> Signed:
-    """The error of a step time, and whether its interval held it."""
-    return Signed(one.problem.measured.source, one.error, wide.low <= one.measured_s / one.predicted_s <= wide.high)
-
-
-def _part(speeds: Sequence[Compared], memories: Sequence[Held], seconds: Mapping[int, Both]) -> Part:
-    both = [seconds[id(one.problem)] for one in speeds]
-    return Part(
-        scores([one.estimate for one in both]),
-        scores(
-            [Signed(one.problem.measured.source, one.error, one.inside) for one in memories if one.error is not None]
-        ),
-        fit_verdicts(memories),
-        scores([one.rule for one in both if one.rule is not None]),
-    )
-
-
-def _groups(
-    speeds: Sequence[Compared], memories: Sequence[Held], seconds: Mapping[int, Both], key: Callable[[Problem], str]
-) -> dict[str, Part]:
-    """The parts by group, the largest first."""
-    timed: defaultdict[str, list[Compared]] = defaultdict(list)
-    weighed: defaultdict[str, list[Held]] = defaultdict(list)
-    for one in speeds:
-        timed[key(one.problem)].append(one)
-    for each in memories:
-        weighed[key(each.problem)].append(each)
-    names = sorted(timed.keys() | weighed.keys(), key=lambda name: (-len(timed[name]) - len(weighed[name]), name))
-    return {name: _part(timed[name], weighed[name], seconds) for name in names}
 
 
 def grouped(found: Validation, by: str) -> dict[str, Part]:
     """The good runs of a validation by another group."""
-    seconds = _signed(found.speeds, constant(found.speeds)[1], found.catalogue)
-    return _groups(_good(found.speeds), _good_memory(found.memories), seconds, GROUPS[by])
-
-
-def _good(every: Iterable[Compared]) -> list[Compared]:
-    return [one for one in every if one.problem.measured.quality == GOOD]
-
-
-def _good_memory(every: Iterable[Held]) -> list[Held]:
-    return [one for one in every if one.problem.measured.quality == GOOD]
+    return Rows(found.speeds, found.printed, found.memories, found.catalogue).groups(GROUPS[by])
 
 
 def _rests(speeds: Sequence[Compared], catalogue: Catalogue) -> Rests | None:
@@ -226,4 +247,5 @@ def _rests(speeds: Sequence[Compared], catalogue: Catalogue) -> Rests | None:
 
 def worst(found: Validation, count: int = 10) -> list[Compared]:
     """The good runs that are furthest off, the worst first."""
-    return sorted(_good(found.speeds), key=lambda one: -abs(math.log(1.0 + one.error)))[:count]
+    good = [one for one in found.speeds if one.problem.measured.quality == GOOD]
+    return sorted(good, key=lambda one: -abs(math.log(1.0 + one.error)))[:count]

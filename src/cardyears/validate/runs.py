@@ -15,9 +15,10 @@ import msgspec
 from cardyears.base.errors import BadInput, shown
 from cardyears.base.text import Text
 from cardyears.catalogue.schema import SourceRow
-from cardyears.validate.engines import FRONT_ENDS, engine_of, plain
-from cardyears.validate.notes import FRONT_END, remark
-from cardyears.validate.table import table
+from cardyears.validate.engines import cell_flags, engine_of
+from cardyears.validate.networks import is_unheard
+from cardyears.validate.notes import remark
+from cardyears.validate.table import LINE, table
 
 DATA = Path(__file__).with_name("data")
 SHIPPED = DATA / "runs.csv"
@@ -75,7 +76,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     devices: int | None = None
     per_node: int | None = None
     network: str = ""
-    """What joins the nodes, in words (`validate.machines`)."""
+    """What joins the nodes, in words (`validate.networks`)."""
     limit_gib: float | None = None
     """Memory of the device, where it is named by its memory only."""
 
@@ -106,6 +107,12 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     compiled: bool | None = None
     unheard: tuple[str, ...] = ()
     """Cells of a person's table with words that their columns do not know, as "column=word"."""
+    unread: tuple[str, ...] = ()
+    """Cells of a person's table that do not read, as "column=cell"."""
+    refused: str = ""
+    """Why the row cannot be used at all: such a cell, or more cells than columns."""
+    line: int | None = None
+    """Its number in a person's table."""
     flags: tuple[str, ...] = ()
     """Facts that no column holds: keys of `validate.notes.FLAGS`."""
 
@@ -132,11 +139,14 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Unusable(Exception):
-    """Why a measured row is no problem for the sums: a sentence that the rows skipped are counted by."""
+    """Why a measured row is no problem for the sums: a sentence that the rows skipped are counted by.
 
-    def __init__(self, reason: str) -> None:
+    `name` is what it is about, a model or a device, where there is such.
+    """
+
+    def __init__(self, reason: str, name: str = "") -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.name = reason, name
 
 
 FIELDS = tuple(Measured.__struct_fields__)
@@ -176,7 +186,7 @@ def sources() -> dict[str, SourceRow]:
 def brought(path: str | Path) -> list[Measured]:
     """The runs of a table in the public format; what its remarks hold is taken from them."""
     name = Path(path).name
-    found = [_measured(number, cells, name) for number, cells in table(path)]
+    found = [_measured(cells, name) for cells in table(path)]
     if not found:
         raise BadInput(
             Text("{path} has no rows.", path=shown(name)), Text("Put one measured run into each row below the names.")
@@ -184,22 +194,23 @@ def brought(path: str | Path) -> list[Measured]:
     return found
 
 
-def _measured(number: int, cells: dict[str, Any], name: str) -> Measured:
+def _measured(cells: dict[str, Any], name: str) -> Measured:
     """One row of a person's table."""
     notes = remark(cells.pop("notes", ""))
+    named = cells.get("engine", "")
+    flags = tuple(dict.fromkeys((*notes.flags, *cell_flags(named))))
     engine, reason = engine_of(
-        cells.get("engine", ""),
+        named,
         source=cells.get("source", ""),
         date=cells.get("date", ""),
         method=cells.get("method", "pretrain"),
         device=cells.get("device", ""),
-        flags=notes.flags,
+        flags=flags,
         sharded=cells.get("sharding") in ("zero3", "hsdp") and not {"tp", "pp"} & cells.keys(),
     )
-    flags = notes.flags
-    if plain(cells.get("engine", "")) in FRONT_ENDS and FRONT_END not in flags:
-        flags = (*flags, FRONT_END)
-    own = {"id": f"{Path(name).stem}-{number}", **cells, "engine": engine, "engine_assumed": reason}
+    if is_unheard(cells.get("network", "")):
+        cells["unheard"] = (*cells.get("unheard", ()), f"inter_node_net={shown(cells['network'])}")
+    own = {"id": f"{Path(name).stem}-{cells[LINE]}", **cells, "engine": engine, "engine_assumed": reason}
     return Measured(
         **own,
         flags=flags,

@@ -11,6 +11,7 @@ import msgspec
 from cardyears.answer.verdict import Verdict
 from cardyears.validate.compare import errors, quantile
 from cardyears.validate.held import Held
+from cardyears.validate.runs import Measured
 
 NEAR = 0.10
 """An estimate within so much of the measurement is counted as near."""
@@ -81,13 +82,14 @@ class FitVerdicts(msgspec.Struct, frozen=True):
     """Of those: out of memory, though the verdict is probably."""
 
 
+def has_device(run: Measured) -> bool:
+    """Whether a run states its device, or at least the memory of it: else nobody can say whether it fits."""
+    return bool(run.device) or run.limit_gib is not None
+
+
 def fit_verdicts(some: Sequence[Held]) -> FitVerdicts:
     """The verdicts on runs whose device is stated, against what happened."""
-    pairs = [
-        (one.verdict, one.problem.measured.outcome == "oom")
-        for one in some
-        if one.problem.measured.device or one.problem.measured.limit_gib is not None
-    ]
+    pairs = [(one.verdict, one.problem.measured.outcome == "oom") for one in some if has_device(one.problem.measured)]
     sure = (Verdict.YES, Verdict.NO)
     return FitVerdicts(
         true_fit=pairs.count((Verdict.YES, False)),

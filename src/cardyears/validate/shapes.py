@@ -93,14 +93,14 @@ def shape_of(run: Measured, catalogue: Catalogue, assume: Assume) -> ShapeRow:
     if base is None and not own.keys() & {"layers", "hidden"}:
         return _by_size(run, assume)
     if "hybrid" in run.flags:
-        raise Unusable(HYBRID)
+        raise Unusable(HYBRID, run.model)
     if base is not None:
         missing = [field for field in ("layers", "hidden", "heads") if field not in own]
         if missing:
             assume("model", run.model_key or run.model, "the catalogue's shape of that name")
         return _over(base, own, run, assume)
     if not {"layers", "hidden"} <= own.keys():
-        raise Unusable(NO_WIDTH)
+        raise Unusable(NO_WIDTH, run.model)
     if "heads" not in own:
         own["heads"] = max(1, own["hidden"] // (own.get("head_dim") or USUAL_HEAD))
         assume("heads", own["heads"], f"not stated: heads of {own.get('head_dim') or USUAL_HEAD}")
@@ -112,7 +112,7 @@ def _by_size(run: Measured, assume: Assume) -> ShapeRow:
     size = run.parameters
     sparse = run.experts or run.active_parameters not in (None, run.parameters)
     if size is None or sparse or "images" in run.flags or "hybrid" in run.flags or not SMALLEST < size < LARGEST:
-        raise Unusable(NO_SHAPE)
+        raise Unusable(NO_SHAPE, run.model)
     arch = generic_decoder(size)
     assume("shape", f"{size / 1e9:.3g}B", "a generic decoder of that size: neither row nor catalogue has its shape")
     layer = arch.layers[0][0]
@@ -195,13 +195,14 @@ def built(name: str, shape: ShapeRow) -> Architecture:
     try:
         return checked(name, shape)
     except CardyearsError as error:
-        raise Unusable(IMPOSSIBLE) from error
+        raise Unusable(IMPOSSIBLE, name) from error
 
 
-def check_count(arch: Architecture, parameters: float | None) -> None:
+def check_count(arch: Architecture, run: Measured) -> None:
     """Raises `Unusable` unless an architecture has about as many parameters as the row says, if it says."""
-    if parameters is not None and not LESS * parameters <= total_parameters(arch) <= MORE * parameters:
-        raise Unusable(OTHER_COUNT)
+    stated = run.parameters
+    if stated is not None and not LESS * stated <= total_parameters(arch) <= MORE * stated:
+        raise Unusable(OTHER_COUNT, run.model)
 
 
 def as_run(arch: Architecture, run: Measured) -> Architecture:

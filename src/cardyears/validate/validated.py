@@ -66,7 +66,7 @@ def validate(
 
 def fitted(found: Validation, plain: Catalogue, name: str) -> Calibration:
     """The calibration of a table. `BadInput` where no row of it was predicted."""
-    timed = {id(one.problem): one.problem for one in found.speeds}
+    timed = {id(one.problem): one.problem for one in (*found.speeds, *found.printed)}
     some = list((timed | {id(one.problem): one.problem for one in found.memories}).values())
     if not some:
         raise BadInput(
@@ -74,6 +74,17 @@ def fitted(found: Validation, plain: Catalogue, name: str) -> Calibration:
             Text("cardyears validate FILE says why each was skipped."),
         )
     return calibrate(some, plain, name or "the runs that ship with cardyears")
+
+
+def nothing(found: Validation) -> BadInput | None:
+    """The error of a table of which no row was predicted; the answer still says why, row by row."""
+    if found.predicted or not found.rows:
+        return None
+    often = max(found.skipped, key=lambda reason: found.skipped[reason])
+    return BadInput(
+        Text("No row of {path} could be predicted. Most often: {why:word}.", path=shown(found.name), why=often),
+        Text("docs/validate.md says what a row needs."),
+    )
 
 
 def _with(plain: Catalogue, made: Calibration) -> Catalogue:

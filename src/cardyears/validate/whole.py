@@ -26,12 +26,12 @@ from cardyears.validate import cells
 from cardyears.validate.machines import device_key
 from cardyears.validate.scores import Scores, Signed, scores
 from cardyears.validate.shapes import model_key
-from cardyears.validate.table import Schema, table
+from cardyears.validate.table import LINE, Schema, table
 
 COLUMNS = {
     "model": ("model", cells.text),
-    "params_b": ("parameters", cells.scaled(1e9)),
-    "params_active_b": ("active_parameters", cells.scaled(1e9)),
+    "params_b": ("parameters", cells.billions),
+    "params_active_b": ("active_parameters", cells.billions),
     "tokens_b": ("tokens", cells.scaled(1e9)),
     "train_flop_reported": ("flop", cells.flop),
     "gpu": ("device", cells.text),
@@ -76,6 +76,8 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
     where: str = ""
     notes: str = ""
+    refused: str = ""
+    """Why the row cannot be used: a cell that does not read, or more cells than columns."""
 
     @property
     def hours(self) -> float | None:
@@ -122,7 +124,7 @@ class WholeRuns(msgspec.Struct, frozen=True):
 def load_whole(path: str | Path) -> list[Whole]:
     """The trainings of a table; an error with row, column and remedy where it cannot be used."""
     name = Path(path).name
-    found = [Whole(id=f"{Path(name).stem}-{number}", **_known(row)) for number, row in table(path, WHOLE)]
+    found = [Whole(id=f"{Path(name).stem}-{row[LINE]}", **_known(row)) for row in table(path, WHOLE)]
     if not found:
         raise BadInput(
             Text("{path} has no rows.", path=shown(name)), Text("Put one training into each row below the names.")
@@ -151,6 +153,8 @@ def whole_runs(some: Sequence[Whole], catalogue: Catalogue) -> WholeRuns:
 
 def _judged(run: Whole, catalogue: Catalogue) -> Judged | str:
     """One training judged, or why it cannot be."""
+    if run.refused:
+        return run.refused
     if run.hours is None:
         return NO_HOURS
     key = device_key(run.device, catalogue) if run.device else None

@@ -1,0 +1,53 @@
+"""What of a table was not used, as text: rows that were skipped and why, and cells that were taken as empty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from cardyears.base.text import N_, Text
+from cardyears.render.page import Page
+from cardyears.validate.report import Validation
+from cardyears.validate.skips import shown_names
+
+UNREAD_SHOWN = 12
+"""Of the cells that do not read, so many."""
+
+
+def skipped(page: Page, found: Validation) -> None:
+    """Rows that were skipped by reason, cells that do not read, and words that nobody knows."""
+    if found.skipped:
+        page.heading(Text("Rows that were skipped: {n:integer}", n=sum(found.skipped.values())))
+        page.rows(_reasons(page, found), right=(0,), wrap=1)
+    if found.unread:
+        page.heading(N_("Cells that cannot be read"))
+        page.rows(_unread(page, found), right=(0,), wrap=1)
+    if found.unheard:
+        page.heading(N_("Words that their columns do not know, taken as empty cells"))
+        page.rows(counted(page, found.unheard), right=(0,), wrap=1)
+
+
+def _reasons(page: Page, found: Validation) -> Iterator[list[str]]:
+    """Each reason with its rows and the models or devices that it is about."""
+    for reason, count in found.skipped.items():
+        some, rest = shown_names(found.skipped_names.get(reason, {}))
+        said = page.say(Text("{why:word}", why=reason))
+        if rest:
+            some = page.say(Text("{names} and {n:integer} others", names=some, n=rest))
+        yield [page.say(Text("{n:integer}", n=count)), f"{said}: {some}" if some else said]
+
+
+def _unread(page: Page, found: Validation) -> Iterator[list[str]]:
+    for one in found.unread[:UNREAD_SHOWN]:
+        said = Text(
+            '{column} "{cell}", first in row {row:integer}', column=one.column, cell=one.value, row=one.first_row
+        )
+        yield [page.say(Text("{n:integer}", n=one.rows)), page.say(said)]
+    rest = sum(one.rows for one in found.unread[UNREAD_SHOWN:])
+    if rest:
+        yield [page.say(Text("{n:integer}", n=rest)), page.say(N_("others"))]
+
+
+def counted(page: Page, some: Mapping[str, int]) -> Iterator[list[str]]:
+    """A line for each with its number."""
+    for reason, count in some.items():
+        yield [page.say(Text("{n:integer}", n=count)), page.say(Text("{why:word}", why=reason))]
