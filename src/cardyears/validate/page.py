@@ -338,7 +338,8 @@ _METHOD = (
     ),
     N_(
         "Scores are over rows of good quality. The 80 % interval is what held of runs that were left out of the fit: "
-        "narrow where a run like it was measured, wider the farther that one is, or what a calibration leaves."
+        "narrow where runs like it were measured and were little off, wider the farther they are, or what a "
+        "calibration leaves."
     ),
     N_("The constant rule takes model FLOP over one share of the training peak, the share that fits these rows best."),
     N_("The coefficients were fitted on the runs that ship with cardyears: on those the errors are in sample."),
