@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cardyears.resolve.nearness import Near
 from cardyears.validate.compare import Errors, errors
 from step_model import Array, Model, Row, robust
 
@@ -33,10 +34,10 @@ class Fitted(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """One run left out: distance of the nearest that was kept, and log of predicted over measured step time."""
+    """One run left out: what was known of runs near it that were kept, and log of predicted over measured step time."""
 
     row: Row
-    away: float
+    near: Near
     error: float
 
 

@@ -13,23 +13,33 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from cardyears.resolve.spreads import DENSE, EXPERTS
+from cardyears.validate import report
 from cardyears.validate.compare import errors
+from cardyears.validate.memory import weighted_quantiles
+from cardyears.validate.read import Problem
 from held_out import Seen, source
-from step_bands import band_of, banded, holds, spread
+from step_bands import Rule, holds, kind, rules
 
 REPORT = Path(__file__).parents[1] / "docs" / "examples" / "held_out.json"
 SMALLEST_GROUP = 30
 """Runs of a group whose coverage is looked at by itself."""
 VTRAIN = "vtrain-validation"
+BANDS = {"near": 0.75, "close": 1.5, "far": math.inf}
+"""Distances of the nearest measured run by which coverage is looked at."""
+
+
+def _by_problem(key: Callable[[Problem], str]) -> Callable[[Seen], str]:
+    return lambda one: key(one.row.problem)
+
+
 GROUPS: dict[str, Callable[[Seen], str]] = {
-    "source": lambda one: source(one.row),
-    "device": lambda one: one.row.problem.device.key,
-    "engine": lambda one: one.row.engine,
-    "method": lambda one: one.row.problem.training.method,
+    **{name: _by_problem(key) for name, key in report.GROUPS.items()},
+    "source and table": lambda one: f"{source(one.row)}, {one.row.problem.measured.table}",
 }
 
 
-def report(by_source: Sequence[Seen], by_fold: Sequence[Seen]) -> dict[str, Any]:
+def figures(by_source: Sequence[Seen], by_fold: Sequence[Seen]) -> dict[str, Any]:
     """Errors and coverage of runs that were left out with their source, and with a fifth of all."""
     every = [*by_source, *by_fold]
     return {
@@ -62,27 +72,50 @@ def _vtrain(some: Sequence[Seen]) -> dict[str, Any]:
 
 def _coverage(some: Sequence[Seen], every: Sequence[Seen]) -> dict[str, Any]:
     """Share of the runs in intervals that no run of their own source has shaped."""
-    held = [(one, inside) for name in _sources(some) for one, inside in _held(name, some, every)]
+    held = [found for name in _sources(some) for found in _held(name, some, every)]
     groups: dict[str, float] = {}
-    for kind, key in GROUPS.items():
+    for name, key in GROUPS.items():
         parts: dict[str, list[bool]] = defaultdict(list)
-        for one, inside in held:
-            parts[key(one)].append(inside)
-        groups |= {f"{kind} {name}": _share(part) for name, part in parts.items() if len(part) >= SMALLEST_GROUP}
+        for one, rule in held:
+            parts[key(one)].append(holds(one, rule))
+        groups |= {f"{name} {value}": _share(part) for value, part in parts.items() if len(part) >= SMALLEST_GROUP}
     worst = min(groups, key=lambda name: groups[name])
     return {
-        "coverage": _share(inside for _, inside in held), "worst_group": worst, "worst_coverage": groups[worst],
+        "coverage": _share(holds(*one) for one in held), "worst_group": worst, "worst_coverage": groups[worst],
     }  # fmt: skip
+
+
+def _bands(every: Sequence[Seen]) -> list[dict[str, Any]]:
+    """By how near the nearest run is: the middle interval, how many lie in theirs, and how the runs lie altogether."""
+    held = [found for name in _sources(every) for found in _held(name, every, every)]
+    found = []
+    for group in (DENSE, EXPERTS):
+        least = -1.0
+        for band, most in BANDS.items():
+            part = [(one, rule) for one, rule in held if kind(one) == group and least < one.near.away <= most]
+            ends = [rule.wide(one) for one, rule in part]
+            ratios: dict[str, list[float]] = defaultdict(list)
+            for one, _ in part:
+                ratios[source(one.row)].append(-one.error)
+            p10, p90 = weighted_quantiles(ratios)
+            found.append({
+                "kind": group, "band": band, "runs": len(part), "sources": len(ratios), "p10": p10, "p90": p90,
+                "low": median(low for low, _ in ends), "high": median(high for _, high in ends),
+                "coverage": _share(holds(*one) for one in part),
+                "median": median(abs(math.expm1(one.error)) for one, _ in part),
+            })  # fmt: skip
+            least = most
+    return found
 
 
 def _sources(some: Sequence[Seen]) -> dict[str, None]:
     return dict.fromkeys(source(one.row) for one in some)
 
 
-def _held(name: str, some: Sequence[Seen], every: Sequence[Seen]) -> list[tuple[Seen, bool]]:
-    """The runs of one source, and whether each lies in the interval that all other sources give."""
-    spreads = {band: spread(part) for band, part in banded([one for one in every if source(one.row) != name])}
-    return [(one, holds(one, *spreads[band_of(one)])) for one in some if source(one.row) == name]
+def _held(name: str, some: Sequence[Seen], every: Sequence[Seen]) -> list[tuple[Seen, Rule]]:
+    """The runs of one source, each with the rule that all other sources give."""
+    made = rules([one for one in every if source(one.row) != name])
+    return [(one, made[kind(one)]) for one in some if source(one.row) == name]
 
 
 def _share(inside: Iterable[bool]) -> float:
@@ -90,10 +123,13 @@ def _share(inside: Iterable[bool]) -> float:
     return sum(found) / len(found)
 
 
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
 def write_report(by_source: Sequence[Seen], by_fold: Sequence[Seen]) -> None:
     """Write the figures."""
-    rounded = {
-        name: {key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in part.items()}
-        for name, part in report(by_source, by_fold).items()
-    }
-    REPORT.write_text(json.dumps(rounded, indent=2) + "\n", encoding="utf-8")
+    made = figures(by_source, by_fold)
+    found: dict[str, Any] = {name: {key: _rounded(value) for key, value in part.items()} for name, part in made.items()}
+    found["bands"] = [{key: _rounded(value) for key, value in band.items()} for band in _bands([*by_source, *by_fold])]
+    REPORT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import statistics
+
 import pytest
 
 from cardyears.base.interval import Interval
 from cardyears.catalogue.load import load
 from cardyears.machine.calibration import Calibration
-from cardyears.resolve.nearness import FARTHEST, Place, distance, measured_places, nearest
-from cardyears.resolve.spreads import UNNAMED, class_of, spread_at, step_spread
+from cardyears.resolve.nearness import FARTHEST, Ground, Near, Place, distance, measured_grounds, near
+from cardyears.resolve.spreads import DENSE, EXPERTS, UNNAMED, spread_at, step_spread
 
 HERE = Place("megatron-core", "h100-sxm-80gb", "h100", "pretrain", "bf16", False, 22.8, 2.1, 9.0)
 
@@ -33,26 +36,57 @@ def test_each_difference_takes_a_run_farther_away(change: dict[str, object], awa
 
 
 def test_what_was_measured_is_at_no_distance_and_nothing_is_farthest_of_all() -> None:
-    places = measured_places(load())
-    assert len(places) > 1_000
-    assert nearest(places[0], places) == 0.0
-    assert nearest(HERE, []) == FARTHEST
+    grounds = measured_grounds(load())
+    assert len(grounds) > 1_000
+    assert near(grounds[0].place, grounds).away == 0.0
+    assert near(HERE, []) == (FARTHEST, 0.0)
+
+
+def test_runs_that_were_far_off_are_expected_to_be_so_again_and_the_more_sources_the_surer() -> None:
+    good, bad = (Ground(HERE, "one", 10, error) for error in (0.03, 0.3))
+    usual = Ground(HERE._replace(engine="other", device="other", family="other"), "another", 100, 0.1)
+    quiet, loud = (near(HERE, [one, usual]).error for one in (good, bad))
+    assert 0.03 < quiet < 0.1 < loud < 0.3
+    assert near(HERE, [bad, bad._replace(source="two"), usual]).error > loud
+    away = HERE._replace(size=HERE.size + 9.0)
+    assert near(away, [bad, usual]).error < loud
+
+
+def width(known: Near, *, experts: bool) -> float:
+    wide = spread_at(load(), known, experts=experts, named=True)
+    return wide.high / wide.low
 
 
 @pytest.mark.parametrize("experts", [False, True])
-def test_intervals_never_narrow_with_the_distance(*, experts: bool) -> None:
-    rows = load().steps
-    widths = [
-        (row := class_of(rows, away, experts=experts)).high / row.low for away in (0.0, 0.7, 1.0, 2.0, 3.9, 5.0, 50.0)
-    ]
+@pytest.mark.parametrize("error", [0.02, 0.07, 0.4])
+def test_intervals_never_narrow_with_the_distance(error: float, *, experts: bool) -> None:
+    widths = [width(Near(away, error), experts=experts) for away in (0.0, 0.7, 1.0, 2.0, 3.9, 5.0, 50.0)]
     assert widths == sorted(widths)
+    assert math.log(widths[-1]) > 1.3 * math.log(widths[0])
+
+
+@pytest.mark.parametrize("experts", [False, True])
+def test_intervals_widen_with_the_errors_of_runs_like_it(*, experts: bool) -> None:
+    widths = [width(Near(0.5, error), experts=experts) for error in (0.01, 0.05, 0.1, 0.2, 0.5)]
+    assert widths == sorted(widths)
+    row = load().steps[EXPERTS if experts else DENSE]
+    assert spread_at(load(), Near(0.0, row.error), experts=experts, named=True) == Interval(row.low, 1.0, row.high)
+
+
+def test_a_run_that_was_measured_is_surer_than_one_unlike_all() -> None:
+    grounds = measured_grounds(load())
+    unlike = HERE._replace(engine="new", device="new", family="new", size=30.0)
+    widest = width(near(unlike, grounds), experts=False)
+    measured = [width(near(one.place, grounds), experts=False) for one in grounds[::20] if not one.place.experts]
+    assert statistics.mean(wide < widest for wide in measured) > 0.9
 
 
 def test_an_engine_that_is_not_named_widens_it() -> None:
     for away in (0.0, 1.0, 3.0, 10.0):
-        one, other = (spread_at(load(), away, experts=False, named=named) for named in (True, False))
+        known = Near(away, 0.07)
+        one, other = (spread_at(load(), known, experts=False, named=named) for named in (True, False))
         assert other.low <= one.low < 1.0 < one.high <= other.high
-    assert spread_at(load(), 0.0, experts=False, named=False).low == load().steps[UNNAMED].low
+    assert spread_at(load(), Near(0.0, 0.02), experts=False, named=False).low == load().steps[UNNAMED].low
 
 
 def test_a_calibration_says_what_it_leaves() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from cardyears.base.errors import CardyearsError
 from cardyears.catalogue.load import load
-from cardyears.resolve.nearness import distance, nearest
+from cardyears.resolve.nearness import FARTHEST, distance, measured_grounds, near
 from cardyears.validate.columns import COLUMNS
 from cardyears.validate.compare import compared, measured_step
 from cardyears.validate.constant import constant
@@ -104,11 +104,13 @@ def test_intervals_are_wider_where_something_is_assumed(found: Validation) -> No
             assert wide.high >= unnamed.high
 
 
-def test_the_nearest_of_many_places_at_once_is_the_nearest_one_by_one(found: Validation) -> None:
-    places = [run_place(one.problem) for one in found.speeds[::97]]
-    for here in places[:12]:
-        others = [one for one in places if one != here]
-        assert Grounds(others).nearest(here) == pytest.approx(nearest(here, others), rel=1e-12)
+def test_what_many_places_say_at_once_is_what_they_say_one_by_one(found: Validation) -> None:
+    grounds = measured_grounds(load())
+    for one in found.speeds[::97]:
+        here = run_place(one.problem)
+        others = [other for other in grounds if other.place != here]
+        assert Grounds(others).near(here) == pytest.approx(near(here, others), rel=1e-9)
+    assert Grounds([]).near(here) == near(here, []) == (FARTHEST, 0.0)
 
 
 def test_a_verdict_is_true_or_false_by_what_happened(found: Validation) -> None:

@@ -23,7 +23,11 @@ class MemoryRow(Row, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StepRow(Row, frozen=True, kw_only=True, omit_defaults=True):
-    """Measured over estimated step time of runs that no coefficient was fitted on, by how near a measured run is."""
+    """Measured over estimated step time of runs that no coefficient was fitted on, where runs like it are this far off.
+
+    Where runs like it are off by more or less, or lie farther away, the interval is wider or narrower in proportion
+    (`resolve.spreads`).
+    """
 
     low: Figure
     """10th percentile."""
@@ -31,17 +35,17 @@ class StepRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     """90th percentile."""
     experts: bool
     """Whether it is of mixtures of experts."""
-    upto: Figure | None = None
-    """Distance of the nearest measured run (`resolve.nearness`) up to which it holds; None: any farther one, or an
-    engine that is not known."""
+    farther: float | None = None
+    """How much wider with the root of the distance of the nearest measured run (`resolve.nearness`): logarithm, at a
+    distance of one. None: the same everywhere, for an engine that is not known."""
     runs: int
     sources: int
     error: Share
-    """Median of the errors without their sign."""
+    """Median of the errors without their sign, and how far off runs like it are where `low` and `high` hold."""
 
 
 class MeasuredRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A kind of run that was measured: what makes another one like it. Its runs are `validate`'s."""
+    """A kind of run that one source measured: what makes another one like it. Its runs are `validate`'s."""
 
     engine: str
     device: str
@@ -51,3 +55,8 @@ class MeasuredRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parameters: float
     devices: int
     seq_len: int
+    source: str
+    """Key of the run's table (`validate`), by which no single table drowns the others."""
+    runs: int
+    error: float
+    """Mean error of the logarithm without its sign, of fits that these runs were left out of."""

@@ -1,9 +1,12 @@
-"""How unlike two runs are: the more, the less a measurement of the one says about the other."""
+"""How unlike two runs are: the more, the less a measurement of the one says about the other.
+
+And how far off runs like one were that were left out of the fit: what to expect of it.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from cardyears.case import Job
@@ -18,6 +21,10 @@ DEVICE, FAMILY, ENGINE, METHOD, PRECISION, EXPERTS = 1.0, 1.5, 1.5, 2.0, 1.0, 2.
 mixture of experts to a dense model: a factor of e in size is 1, one in number of devices or length a half. Assumed;
 errors on runs that were left out of the fit grow with it (docs/accuracy.md)."""
 FARTHEST = 99.0
+REACH, HELD = 0.4, 2.0
+"""Distance over which what a run's error says of another falls to 1/e, and runs' worth of what is held of any run
+before. Such that left-out runs lie in the intervals; little changes between half and twice as much. Source:
+measured-runs."""
 
 
 class Place(NamedTuple):
@@ -72,18 +79,74 @@ def distance(one: Place, other: Place) -> float:
     return away + PRECISION * (one.precision != other.precision) + EXPERTS * (one.experts != other.experts)
 
 
-def measured_places(catalogue: Catalogue) -> list[Place]:
-    """Where runs were measured."""
+class Ground(NamedTuple):
+    """A place where a source measured runs, and how far off they were when they were left out of the fit."""
+
+    place: Place
+    source: str
+    runs: float
+    error: float
+    """Mean, without its sign, of the logarithms."""
+
+
+class Near(NamedTuple):
+    """What is known of runs near a place."""
+
+    away: float
+    """Distance of the nearest."""
+    error: float
+    """How far off runs like it were."""
+
+
+def measured_grounds(catalogue: Catalogue) -> list[Ground]:
+    """Where runs were measured, and how far off each was."""
     family = {key: row.family for key, row in catalogue.accelerators.items()}
     return [
-        Place(
-            row.engine, row.device, family.get(row.device, row.device), row.method, row.precision, row.experts,
-            math.log(row.parameters), math.log(row.devices), math.log(row.seq_len),
+        Ground(
+            Place(
+                row.engine, row.device, family.get(row.device, row.device), row.method, row.precision, row.experts,
+                math.log(row.parameters), math.log(row.devices), math.log(row.seq_len),
+            ),
+            row.source, row.runs, row.error,
         )
         for row in catalogue.measured
     ]  # fmt: skip
 
 
-def nearest(one: Place, others: Iterable[Place]) -> float:
-    """Distance of the nearest of them."""
-    return min((distance(one, other) for other in others), default=FARTHEST)
+def near(one: Place, grounds: Sequence[Ground]) -> Near:
+    """How near the nearest measured run is, and how far off runs like it were: theirs counts the more, the nearer.
+
+        w = Σ runs·exp(−distance/REACH) of a source,   error = (HELD·usual + Σ √w·e)/(HELD + Σ √w)
+
+    for e the mean error of a source so weighed, and the usual one that of all sources, each as the root of its runs.
+
+    >>> here = Place("nemo", "h100", "h100", "pretrain", "bf16", False, 22.0, 2.0, 8.0)
+    >>> known = near(here, [Ground(here, "one", 9, 0.05), Ground(here._replace(device="x"), "other", 1, 0.4)])
+    >>> known.away, round(known.error, 3)
+    (0.0, 0.102)
+    """
+    gaps = [distance(one, other.place) for other in grounds]
+    told = _by_source(grounds, [other.runs * math.exp(-gap / REACH) for other, gap in zip(grounds, gaps, strict=True)])
+    usual = _by_source(grounds, [other.runs for other in grounds])
+    before = usual.off / usual.weight if usual.weight else 0.0
+    return Near(min(gaps, default=FARTHEST), (told.off + HELD * before) / (told.weight + HELD))
+
+
+class _Told(NamedTuple):
+    """What sources say together: their weights, and their errors so weighed."""
+
+    weight: float
+    off: float
+
+
+def _by_source(grounds: Sequence[Ground], weights: Sequence[float]) -> _Told:
+    """Sources together, each weighing as the root of what its runs weigh."""
+    mass: dict[str, float] = {}
+    off: dict[str, float] = {}
+    for one, weight in zip(grounds, weights, strict=True):
+        mass[one.source] = mass.get(one.source, 0.0) + weight
+        off[one.source] = off.get(one.source, 0.0) + weight * one.error
+    some = [name for name in mass if mass[name] > 0.0]
+    return _Told(
+        math.fsum(math.sqrt(mass[name]) for name in some), math.fsum(off[name] / math.sqrt(mass[name]) for name in some)
+    )

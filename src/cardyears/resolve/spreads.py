@@ -1,14 +1,14 @@
-"""How far may the truth be from the estimate? Peak memory by engine; step time by how near a measured run is."""
+"""How far may the truth be from the estimate? Peak memory by engine; step time by runs like it, left out of the fit."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 
 from cardyears.base.interval import Interval
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.spreads import StepRow
 from cardyears.machine import calibration
-from cardyears.resolve.nearness import FARTHEST, Place, measured_places, nearest
+from cardyears.resolve.nearness import Near, Place, measured_grounds, near
 
 ANY, ADAPTERS = "any", "any-adapters"
 """Rows for engines that are unknown or that nobody measured, all weights trained or adapters."""
@@ -27,12 +27,14 @@ def memory_spread(catalogue: Catalogue, method: str, engine: str | None = None) 
     return calibration.memory_spread(catalogue.calibration, Interval(row.low, 1.0, row.high))
 
 
-UNNAMED = "unnamed"
-"""Row of steps whose engine is not known, and the usual one was taken."""
+UNNAMED, DENSE, EXPERTS = "unnamed", "dense", "experts"
+"""Rows of steps: engine not known, so that the usual one was taken; dense models; mixtures of experts."""
+FAR_OFF = 2.0
+"""Distance beyond which an interval is no wider: so far, runs have little in common. Source: measured-runs."""
 
 
 def step_spread(catalogue: Catalogue, here: Place, *, named: bool) -> Interval:
-    """Measured over estimated step time: wider the farther the nearest measured run, widest where no engine is named.
+    """Measured over estimated step time: as wide as runs like it were off, and wider the farther the nearest is.
 
     >>> from cardyears.catalogue.load import load
     >>> here = Place("nemo", "h100-sxm-80gb", "h100", "pretrain", "bf16", False, 22.8, 2.1, 9.0)
@@ -40,20 +42,27 @@ def step_spread(catalogue: Catalogue, here: Place, *, named: bool) -> Interval:
     >>> known.high < unknown.high
     True
     """
-    return spread_at(catalogue, nearest(here, measured_places(catalogue)), experts=here.experts, named=named)
+    return spread_at(catalogue, near(here, measured_grounds(catalogue)), experts=here.experts, named=named)
 
 
-def spread_at(catalogue: Catalogue, away: float, *, experts: bool, named: bool) -> Interval:
-    """The same where the distance of the nearest measured run is known."""
-    row, usual = class_of(catalogue.steps, away, experts=experts), catalogue.steps[UNNAMED]
-    low, high = (row.low, row.high) if named else (min(row.low, usual.low), max(row.high, usual.high))
-    return calibration.step_spread(catalogue.calibration, Interval(low, 1.0, high))
+def spread_at(catalogue: Catalogue, known: Near, *, experts: bool, named: bool) -> Interval:
+    """The same where what is known of runs near it is known. Widest where no engine is named."""
+    row, usual = catalogue.steps[EXPERTS if experts else DENSE], catalogue.steps[UNNAMED]
+    wide = widened(row, known)
+    if not named:
+        wide = Interval(min(wide.low, usual.low), 1.0, max(wide.high, usual.high))
+    return calibration.step_spread(catalogue.calibration, wide)
 
 
-def class_of(rows: Mapping[str, StepRow], away: float, *, experts: bool) -> StepRow:
-    """The row for runs whose nearest measured one is so far."""
-    like = sorted(
-        (row for key, row in rows.items() if row.experts == experts and key != UNNAMED),
-        key=lambda row: FARTHEST if row.upto is None else row.upto,
-    )
-    return next(row for row in like if row.upto is None or away <= row.upto)
+def widened(row: StepRow, known: Near) -> Interval:
+    """The row's interval where runs like it are so far off and so far away.
+
+    low^k to high^k   with   k = error/row's error · exp(farther·√distance)
+    """
+    more = known.error / row.error * growth(row.farther or 0.0, known.away)
+    return Interval(row.low**more, 1.0, row.high**more)
+
+
+def growth(farther: float, away: float) -> float:
+    """How much farther off a run is for being so far from the nearest that was measured."""
+    return math.exp(farther * math.sqrt(min(away, FAR_OFF)))

@@ -9,17 +9,19 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cardyears.base.interval import Interval
 from cardyears.catalogue.load import Catalogue
 from cardyears.resolve import nearness
-from cardyears.resolve.nearness import FARTHEST, Place, measured_places, place
+from cardyears.resolve.nearness import FARTHEST, Ground, Near, Place, measured_grounds, place
 from cardyears.resolve.silicon import silicon_row
 from cardyears.resolve.spreads import spread_at
 from cardyears.validate.read import Problem
 
 GUESSED = ("engine", "degrees", "length", "shape", "computes", "micro_batch", "precision")
 """Values whose assumption makes an estimate less sure: such runs have the interval of an engine that is not named."""
+Array = NDArray[np.float64]
 _WORDS = ("engine", "device", "family", "method", "precision", "experts")
 _NUMBERS = ("size", "devices", "length")
 
@@ -33,34 +35,54 @@ def run_place(problem: Problem) -> Place:
 
 
 class Grounds:
-    """Places as arrays: the nearest of thousands at once."""
+    """Places where runs were measured as arrays: what thousands say of one at once."""
 
-    def __init__(self, places: Sequence[Place]) -> None:
+    def __init__(self, grounds: Sequence[Ground]) -> None:
+        places = [one.place for one in grounds]
         self._words = {field: np.array([getattr(one, field) for one in places]) for field in _WORDS}
         self._numbers = {field: np.array([getattr(one, field) for one in places], dtype=float) for field in _NUMBERS}
-        self._known: dict[Place, float] = {}
+        self._runs = np.array([one.runs for one in grounds], dtype=float)
+        self._errors = np.array([one.error for one in grounds], dtype=float)
+        self._source = np.unique([one.source for one in grounds], return_inverse=True)[1]
+        self._usual = self._told(self._runs)
+        self._known: dict[Place, Near] = {}
 
-    def nearest(self, here: Place) -> float:
-        """Distance of the nearest place, as `resolve.nearness.distance` has it."""
+    def near(self, here: Place) -> Near:
+        """What `resolve.nearness.near` says."""
         if here not in self._known:
-            self._known[here] = self._nearest(here)
+            self._known[here] = self._near(here)
         return self._known[here]
 
-    def _nearest(self, here: Place) -> float:
-        if not len(self._numbers["size"]):
-            return FARTHEST
+    def _near(self, here: Place) -> Near:
+        gaps = self.gaps(here)
+        weight, off = self._told(self._runs * np.exp(-gaps / nearness.REACH))
+        before = self._usual[1] / self._usual[0] if self._usual[0] else 0.0
+        away = float(gaps.min()) if len(gaps) else FARTHEST
+        return Near(away, (off + nearness.HELD * before) / (weight + nearness.HELD))
+
+    def _told(self, weights: Array) -> tuple[float, float]:
+        """Sources together, each weighing as the root of what its runs weigh, and their errors so weighed."""
+        if not len(weights):
+            return 0.0, 0.0
+        mass = np.bincount(self._source, weights)
+        off = np.bincount(self._source, weights * self._errors)
+        some = mass > 0.0
+        return float(np.sqrt(mass[some]).sum()), float((off[some] / np.sqrt(mass[some])).sum())
+
+    def gaps(self, here: Place) -> Array:
+        """Distance of each place, as `resolve.nearness.distance` has it."""
         other = {field: values != getattr(here, field) for field, values in self._words.items()}
         gap = {field: np.abs(values - getattr(here, field)) for field, values in self._numbers.items()}
         away = gap["size"] + gap["devices"] / 2.0 + gap["length"] / 2.0
         away = away + other["device"] * (nearness.DEVICE + nearness.FAMILY * other["family"])
         away = away + nearness.ENGINE * other["engine"] + nearness.METHOD * other["method"]
-        away = away + nearness.PRECISION * other["precision"] + nearness.EXPERTS * other["experts"]
-        return float(away.min())
+        found: Array = away + nearness.PRECISION * other["precision"] + nearness.EXPERTS * other["experts"]
+        return found
 
 
 @lru_cache(maxsize=4)
 def _measured(catalogue: Catalogue) -> Grounds:
-    return Grounds(measured_places(catalogue))
+    return Grounds(measured_grounds(catalogue))
 
 
 def measured_rates(problem: Problem, catalogue: Catalogue) -> tuple[bool, bool]:
@@ -75,6 +97,6 @@ def known(problem: Problem) -> bool:
 
 
 def interval(problem: Problem, catalogue: Catalogue) -> Interval:
-    """Measured over predicted step time, 80 %: wider the farther the nearest measured run."""
+    """Measured over predicted step time, 80 %: as runs like it were off, and wider the farther the nearest is."""
     here = run_place(problem)
-    return spread_at(catalogue, _measured(catalogue).nearest(here), experts=here.experts, named=known(problem))
+    return spread_at(catalogue, _measured(catalogue).near(here), experts=here.experts, named=known(problem))

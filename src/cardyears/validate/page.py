@@ -353,7 +353,8 @@ _METHOD = (
     ),
     N_(
         "Scores are over rows of good quality. The 80 % interval is what held of runs that were left out of the fit: "
-        "narrow where a run like it was measured, wider the farther that one is, or what a calibration leaves."
+        "narrow where runs like it were measured and were little off, wider the farther they are, or what a "
+        "calibration leaves."
     ),
     N_(
         "Rows that have a printed rate of FLOP, or a share of peak, and no time are scored apart, by the convention "
