@@ -175,6 +175,25 @@ class Job(msgspec.Struct, frozen=True):
         return self.seq_len if self.document is None else self.document
 
 
+class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
+    """A kind of run that one source measured, like the one that is asked about."""
+
+    device: str
+    engine: str
+    method: str
+    precision: str
+    parameters: float
+    devices: int
+    seq_len: int
+    experts: bool
+    source: str
+    runs: int
+    error: float
+    """Mean error of the step time, without its sign, by fits that these runs were left out of."""
+    away: float
+    """How unlike it is; 0 where engine, device, method, precision and all sizes are the same."""
+
+
 class Case(msgspec.Struct, frozen=True):
     """The problem, complete."""
 
@@ -208,6 +227,8 @@ class Case(msgspec.Struct, frozen=True):
     precision: Precision = "bf16"
     step_spread: Interval = Interval.exact(1.0)
     """Measured over estimated step time of several devices."""
+    neighbours: tuple[Neighbour, ...] = ()
+    """The measured runs that are the most like it, where several devices are laid out."""
     calibration: Calibration | None = None
     """Whose factors are in the engines' coefficients, and what they leave open."""
 

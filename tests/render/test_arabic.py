@@ -14,6 +14,7 @@ from cardyears.catalogue.load import load
 from cardyears.cli.main import COMMANDS
 from cardyears.question.layout import KEYS
 from cardyears.resolve.defaults import DEFAULTS
+from cardyears.validate.runs import sources
 from cardyears.work.activations import Recompute
 from cardyears.work.state import RECIPES
 from support.arabic import visible
@@ -107,6 +108,7 @@ def names_of_the_catalogue() -> Iterator[str]:
         for key, row in section.items():
             yield from (key, getattr(row, "name", ""), getattr(row, "developer", ""))
     yield from (
+        *sources(),
         *DEFAULTS,
         *RECIPES,
         *COMMANDS,

@@ -38,6 +38,7 @@ def estimate(found: Estimated, catalogue: Catalogue) -> results.Estimate:
         waiting_share=float(one.waiting),
         assumed_share=found.assumed_share,
         usual_mfu=found.usual_mfu,
+        neighbours=list(found.neighbours),
         remarks=[str(remark) for remark in found.remarks],
         advice=None if found.advice is None else _advice(found.advice),
         assumptions=assumptions(found.assumptions),

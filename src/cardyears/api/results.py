@@ -13,6 +13,7 @@ import msgspec
 
 from cardyears.base.interval import Interval
 from cardyears.base.text import ENGLISH
+from cardyears.case import Neighbour
 from cardyears.render.report.writers import write
 
 
@@ -217,6 +218,8 @@ class Estimate(Result, frozen=True, kw_only=True):
     """Share of the step whose rates were assumed and not measured."""
     usual_mfu: Interval | None
     """What training runs on such devices attain."""
+    neighbours: list[Neighbour]
+    """The measured runs that are the most like it, the nearest first."""
     remarks: list[str]
     advice: AdviceResult | None
     assumptions: list[AssumptionResult]

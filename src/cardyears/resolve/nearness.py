@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from cardyears.case import Job
@@ -98,10 +99,11 @@ class Near(NamedTuple):
     """How far off runs like it were."""
 
 
-def measured_grounds(catalogue: Catalogue) -> list[Ground]:
+@lru_cache(maxsize=4)
+def measured_grounds(catalogue: Catalogue) -> tuple[Ground, ...]:
     """Where runs were measured, and how far off each was."""
     family = {key: row.family for key, row in catalogue.accelerators.items()}
-    return [
+    return tuple(
         Ground(
             Place(
                 row.engine, row.device, family.get(row.device, row.device), row.method, row.precision, row.experts,
@@ -110,7 +112,24 @@ def measured_grounds(catalogue: Catalogue) -> list[Ground]:
             row.source, row.runs, row.error,
         )
         for row in catalogue.measured
-    ]  # fmt: skip
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def measured_gaps(catalogue: Catalogue, here: Place) -> tuple[float, ...]:
+    """Distance of everything that was measured."""
+    return tuple(distance(here, other.place) for other in measured_grounds(catalogue))
+
+
+@lru_cache(maxsize=4)
+def _usual(catalogue: Catalogue) -> float:
+    """How far off measured runs are in the middle."""
+    return usual_error(measured_grounds(catalogue))
+
+
+def near_measured(catalogue: Catalogue, here: Place) -> Near:
+    """What `near` says of everything that was measured."""
+    return _near(measured_gaps(catalogue, here), measured_grounds(catalogue), _usual(catalogue))
 
 
 def near(one: Place, grounds: Sequence[Ground]) -> Near:
@@ -125,11 +144,18 @@ def near(one: Place, grounds: Sequence[Ground]) -> Near:
     >>> known.away, round(known.error, 3)
     (0.0, 0.102)
     """
-    gaps = [distance(one, other.place) for other in grounds]
+    return _near([distance(one, other.place) for other in grounds], grounds, usual_error(grounds))
+
+
+def _near(gaps: Sequence[float], grounds: Sequence[Ground], usual: float) -> Near:
     told = _by_source(grounds, [other.runs * math.exp(-gap / REACH) for other, gap in zip(grounds, gaps, strict=True)])
+    return Near(min(gaps, default=FARTHEST), (told.off + HELD * usual) / (told.weight + HELD))
+
+
+def usual_error(grounds: Sequence[Ground]) -> float:
+    """How far off runs are in the middle, every source weighing as the root of its runs; 0 where there are none."""
     usual = _by_source(grounds, [other.runs for other in grounds])
-    before = usual.off / usual.weight if usual.weight else 0.0
-    return Near(min(gaps, default=FARTHEST), (told.off + HELD * before) / (told.weight + HELD))
+    return usual.off / usual.weight if usual.weight else 0.0
 
 
 class _Told(NamedTuple):

@@ -26,6 +26,7 @@ from cardyears.resolve.generic import Build
 from cardyears.resolve.hosts import host
 from cardyears.resolve.models import Model, candidates, model
 from cardyears.resolve.nearness import place_of
+from cardyears.resolve.neighbours import neighbours
 from cardyears.resolve.prices import rent
 from cardyears.resolve.silicon import silicon
 from cardyears.resolve.spreads import memory_spread, step_spread
@@ -86,8 +87,9 @@ def resolve(question: Question, catalogue: Catalogue, *, strict: bool = False) -
     job = case.job()
     if job is None:
         return case
-    spread = step_spread(catalogue, place_of(job, case.precision), named=question.engine is not None)
-    return msgspec.structs.replace(case, step_spread=spread)
+    here = place_of(job, case.precision)
+    spread = step_spread(catalogue, here, named=question.engine is not None)
+    return msgspec.structs.replace(case, step_spread=spread, neighbours=neighbours(catalogue, here))
 
 
 def _engines(question: Question, machine: Cluster, catalogue: Catalogue, assumed: Assumed) -> dict[Method, Engine]:

@@ -8,7 +8,7 @@ from cardyears.base.interval import Interval
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.spreads import StepRow
 from cardyears.machine import calibration
-from cardyears.resolve.nearness import Near, Place, measured_grounds, near
+from cardyears.resolve.nearness import Near, Place, near_measured
 
 ANY, ADAPTERS = "any", "any-adapters"
 """Rows for engines that are unknown or that nobody measured, all weights trained or adapters."""
@@ -42,7 +42,7 @@ def step_spread(catalogue: Catalogue, here: Place, *, named: bool) -> Interval:
     >>> known.high < unknown.high
     True
     """
-    return spread_at(catalogue, near(here, measured_grounds(catalogue)), experts=here.experts, named=named)
+    return spread_at(catalogue, near_measured(catalogue, here), experts=here.experts, named=named)
 
 
 def spread_at(catalogue: Catalogue, known: Near, *, experts: bool, named: bool) -> Interval:

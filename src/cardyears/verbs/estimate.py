@@ -11,7 +11,7 @@ from cardyears.answer.verdict import Finding, within
 from cardyears.base.errors import BadInput, Contradiction
 from cardyears.base.interval import Interval
 from cardyears.base.text import Text
-from cardyears.case import Assumption, Job, Method, Precision, Workload
+from cardyears.case import Assumption, Job, Method, Neighbour, Precision, Workload
 from cardyears.catalogue.load import Catalogue
 from cardyears.estimate.estimate import TRAFFIC, Estimate, estimate
 from cardyears.estimate.fit import fit
@@ -33,6 +33,7 @@ from cardyears.resolve.generic import Build
 from cardyears.resolve.jobs import job
 from cardyears.resolve.models import Model, model
 from cardyears.resolve.nearness import place_of
+from cardyears.resolve.neighbours import neighbours
 from cardyears.resolve.resolve import sequence_length, token_count, usual_batch, usual_training
 from cardyears.resolve.spreads import step_spread
 from cardyears.search.search import search
@@ -66,6 +67,8 @@ class Estimated(msgspec.Struct, frozen=True):
     """FLOP/s that MFU and HFU are shares of."""
     usual_mfu: Interval | None = None
     """What runs on such devices attain."""
+    neighbours: tuple[Neighbour, ...] = ()
+    """The measured runs that are the most like it."""
     remarks: tuple[Text, ...] = ()
     """What should be said about the layout though it is legal."""
     advice: Advice | None = None
@@ -305,7 +308,8 @@ def estimated(
             Text("Leave the precision out, or take --method lora."),
         )
     result = result or estimate(task, layout, there)
-    spread = step_spread(catalogue, place_of(task, layout.precision), named=question.engine is not None)
+    here = place_of(task, layout.precision)
+    spread = step_spread(catalogue, here, named=question.engine is not None)
     # No run uses more of a device than all of it: that bounds how much faster than estimated it can be.
     slower = Interval(max(spread.low, min(1.0, float(result.hfu))), 1.0, spread.high)
     faster = slower.inverse()
@@ -331,5 +335,6 @@ def estimated(
         assumptions=assumed.used,
         peak_rate=float(there.rates.peak),
         usual_mfu=_usual_mfu(task.cluster, catalogue),
+        neighbours=neighbours(catalogue, here),
         remarks=(*remarks(layout, _ground(task, question)), *engine_remarks(task, layout), *_reading_remarks(found)),
     )

@@ -12,6 +12,7 @@ from cardyears.machine.cluster import Link
 from cardyears.render.labels import KINDS, LINES, METHODS, OFFLOAD, RECOMPUTE, TIME, ZERO
 from cardyears.render.page import SEMICOLON, Cell, Page, Titles
 from cardyears.render.report.explain import Equation, assumption_rows
+from cardyears.render.report.neighbours import neighbour_rows
 from cardyears.verbs.estimate import Estimated
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def estimate(found: Estimated, page: Page, *, explained: bool = False, titles: T
     if explained:
         page.heading(N_("Equations"))
         page.rows(([page.say(name), f"{page.say(text)} [{source}]"] for name, text, source in equations(found)), wrap=1)
+        neighbour_rows(page, found.neighbours)
         assumption_rows(page, found.assumptions)
     page.sources(source_keys(found), titles)
 

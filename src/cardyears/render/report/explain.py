@@ -11,6 +11,7 @@ from cardyears.base.units import DAY, YEAR
 from cardyears.case import Assumption
 from cardyears.render.labels import KINDS
 from cardyears.render.page import Page
+from cardyears.render.report.neighbours import neighbour_rows
 
 
 class Equation(NamedTuple):
@@ -25,6 +26,7 @@ def explain(page: Page, answer: Answer) -> None:
     """Every equation with its values, and every assumption with its reason."""
     page.heading(N_("Equations"))
     page.rows(([page.say(one.name), _sourced(page.say(one.text), one.source)] for one in equations(answer)), wrap=1)
+    neighbour_rows(page, answer.case.neighbours)
     assumption_rows(page, answer.case.assumptions)
 
 

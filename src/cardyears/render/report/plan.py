@@ -12,6 +12,7 @@ from cardyears.render.labels import LINES, TIME
 from cardyears.render.page import SEMICOLON, Cell, Page, Titles
 from cardyears.render.report.estimate import equations, layout_words, machine, source_keys
 from cardyears.render.report.explain import assumption_rows
+from cardyears.render.report.neighbours import neighbour_rows
 from cardyears.verbs.obvious import obvious
 from cardyears.verbs.plan import Planned, RunnerUp
 from cardyears.verbs.single import longest, optimised
@@ -56,6 +57,7 @@ def plan(
     if explained:
         page.heading(N_("Equations"))
         page.rows(([page.say(name), f"{page.say(text)} [{key}]"] for name, text, key in equations(made.best)), wrap=1)
+        neighbour_rows(page, made.best.neighbours)
         assumption_rows(page, made.best.assumptions)
     page.sources(source_keys(made.best), titles)
 
