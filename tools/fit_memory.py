@@ -28,7 +28,9 @@ from cardyears.base.units import GIB
 from cardyears.catalogue.compile import DATA
 from cardyears.catalogue.load import load
 from cardyears.machine.engine import Engine
+from cardyears.resolve.spreads import UNSTATED
 from cardyears.validate.compare import engines
+from cardyears.validate.held import is_guessed
 from cardyears.validate.memory import (
     GROUPS,
     ComparedMemory,
@@ -207,7 +209,7 @@ class Found(NamedTuple):
 
 
 Spread = dict[str, Found]
-"""By engine; "any" and "any-adapters" are for all others."""
+"""By engine; "any" and "any-adapters" are for all others, "unstated" for runs of which something had to be guessed."""
 
 
 def spreads(rows: Sequence[ComparedMemory], unseen: Sequence[ComparedMemory]) -> Spread:
@@ -216,6 +218,8 @@ def spreads(rows: Sequence[ComparedMemory], unseen: Sequence[ComparedMemory]) ->
     for name, wanted in (("any", False), ("any-adapters", True)):
         seen, left = ([one for one in usable(of) if adapters(one) == wanted] for of in (rows, unseen))
         found[name] = described(interval(left), seen, left)
+    seen, left = ([one for one in usable(of) if is_guessed(one.problem)] for of in (rows, unseen))
+    found[UNSTATED] = described(interval([*seen, *left]), seen, left)
     for key in sorted({one.problem.engine for one in rows}):
         seen, left = ([one for one in usable(of) if one.problem.engine == key] for of in (rows, unseen))
         if len(seen) >= FEWEST_RUNS:
@@ -271,6 +275,7 @@ def spreads_toml(rows: Sequence[ComparedMemory], unseen: Sequence[ComparedMemory
     """The intervals as the catalogue has them."""
     names = {key: row.name for key, row in load().engines.items()}
     names |= {"any": "other engines, all weights trained", "any-adapters": "other engines, adapters"}
+    names[UNSTATED] = "recomputation, length, batch or layout not stated"
     text = [HEADER]
     for key, one in spreads(rows, unseen).items():
         text.append(

@@ -177,5 +177,7 @@ def test_without_the_extra_the_line_that_installs_it_is_said(
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     with pytest.raises(MissingExtra, match=r'pip install "cardyears\[charts\]"'):
         check_chart_path("chart.png")
+    with pytest.raises(MissingExtra, match=r"has the scripts that draw it inside"):
+        check_chart_path("chart.html")
     write_chart(chart, tmp_path / "chart.json")
     assert (tmp_path / "chart.json").exists()

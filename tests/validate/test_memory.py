@@ -13,6 +13,7 @@ from cardyears.base.units import GIB
 from cardyears.catalogue.load import load
 from cardyears.resolve.spreads import memory_spread
 from cardyears.validate.compare import engines
+from cardyears.validate.held import held, is_guessed
 from cardyears.validate.memory import (
     GROUPS,
     ComparedMemory,
@@ -105,3 +106,19 @@ def test_quantiles_weigh_a_source_as_the_root_of_its_runs() -> None:
 def test_a_full_finetune_is_exact(rows: list[ComparedMemory]) -> None:
     one = next(one for one in rows if one.problem.measured.id == "fmsacc-249")
     assert one.predicted / GIB == pytest.approx(67.458, rel=1e-3)
+
+
+def test_an_interval_is_wider_where_what_decides_the_peak_is_guessed() -> None:
+    made = held(problems(load_runs(), load())[0], load())
+    usual = load().memory["unstated"]
+    guessed = [one for one in made if is_guessed(one.problem)]
+    assert len(guessed) > 90
+    assert all(one.spread.low <= usual.low and one.spread.high >= usual.high for one in guessed)
+    measured = [one for one in guessed if one.measured and one.problem.measured.quality == "good"]
+    assert 0.75 <= sum(one.inside for one in measured) / len(measured) <= 0.95
+
+
+def test_the_row_for_what_is_guessed_is_wider_than_those_of_engines_that_state_all() -> None:
+    found, usual = memory_spread(load(), "full", "hf-trainer-fused", stated=False), load().memory["unstated"]
+    assert (found.low, found.high) == (usual.low, usual.high)
+    assert found.high > memory_spread(load(), "full", "hf-trainer-fused").high

@@ -242,6 +242,60 @@ def test_models_as_public_tables_name_them() -> None:
     assert model_key("GPT 0.355B (h1024 L24)", load()) is None
 
 
+MODELS = {
+    "Llama-3-8B": "llama-3-8b",
+    "meta-llama/Meta-Llama-3.1-8B-Instruct": "llama-3.1-8b",
+    "llama3_1_8b": "llama-3.1-8b",
+    "Llama 8B": "llama-3.1-8b",
+    "Llama 3.1 8B (BF16)": "llama-3.1-8b",
+    "llama2-70b-lora": "llama-2-70b",
+    "Llama-3-8B FP8": "llama-3-8b",
+    "Llama3 70B 2-node": "llama-3-70b",
+    "GPT 175B": "gpt-3-175b",
+    "GPT-3": "gpt-3-175b",
+    "GPT-3 1.3B": "gpt-3-xl",
+    "gpt2": "gpt-2-small",
+    "GPT2-345M": "gpt-2-medium",
+    "BLOOM-7B1": "bloom-7b1",
+    "Mixtral-8x7B-Instruct-v0.1": "mixtral-8x7b",
+    "Qwen3 30B A3B": "qwen3-30b-a3b",
+    "Mistral": "mistral-7b",
+    "Phi-3": "phi-3-mini",
+    # another family, generation or size than any that the catalogue has
+    "InternLM-7B": None,
+    "InternLM-20B": None,
+    "Turing-NLG": None,
+    "Turing-NLG 17B": None,
+    "Baichuan-7B": None,
+    "Qwen-1.8B": None,
+    "Qwen 7B": None,
+    "Gemma 4B": None,
+    "Granite-8B": None,
+    "GPT 1.3B": None,
+    "Llama 70B": None,
+    "Llama": None,
+    "Qwen": None,
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_models_name_means_its_family_generation_and_size_or_nothing(name: str) -> None:
+    assert model_key(name, load()) == MODELS[name]
+
+
+def test_a_stated_size_that_is_not_the_models_is_skipped_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    rows = "Llama-3-8B,13\nLlama-3-8B,8\nGemma-7B,7\nGemma-7B,8.5\nMixtral-8x7B,46.7\nInternLM-7B,\nInternLM-7B,7.3\n"
+    body = rows.replace("\n", ",A100,2048,1000\n")
+    path.write_text(f"model,params_b,gpu,seq_len,tokens_per_s_per_gpu\n{body}", encoding="utf-8")
+    made, skipped = problems(load_runs(path), load())
+    assert [(one.reason, one.name) for one in skipped] == [
+        ("the catalogue's model of that name has another number of parameters than is stated", "Llama-3-8B"),
+        ("no architecture in the row, and the catalogue has no such model", "InternLM-7B"),
+    ]
+    assert [one.assumes("shape") for one in made] == [False, False, False, False, True]
+
+
 def test_a_remark_gives_flags_and_numbers() -> None:
     found = remark("framework none; unpacked/padding-free: mean 445 tokens per sample; nvidia-smi reserved 80896 MiB")
     assert (found.sample_tokens, found.reserved_gib) == (445.0, 79.0)

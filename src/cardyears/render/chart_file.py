@@ -20,13 +20,19 @@ def _json(spec: Spec) -> bytes:
     return msgspec.json.format(msgspec.json.encode(spec), indent=2) + b"\n"
 
 
-def _converter() -> Any:
+def _converter(suffix: str = "") -> Any:
+    """What draws; a page of HTML needs it too, for the scripts that it has inside so as to need no network."""
     try:
         import vl_convert
     except ImportError:
+        what = (
+            Text("A page with a chart has the scripts that draw it inside, and they come with vl-convert, which is not "
+                 "installed.")
+            if suffix == ".html"
+            else Text("Pictures of charts are made by vl-convert, which is not installed.")
+        )  # fmt: skip
         raise MissingExtra(
-            Text("Pictures of charts are made by vl-convert, which is not installed."),
-            Text('Install it: pip install "cardyears[charts]". A .json file needs nothing.'),
+            what, Text('Install it: pip install "cardyears[charts]". A .json file needs nothing.')
         ) from None
     return vl_convert
 
@@ -74,7 +80,7 @@ def check_chart_path(path: Path | str) -> None:
             Text("Let the name end in {endings}.", endings=listed(CHART_SUFFIXES)),
         )
     if suffix != ".json":
-        _converter()
+        _converter(suffix)
 
 
 def write_chart(spec: Spec, path: Path | str) -> None:

@@ -14,8 +14,12 @@ ANY, ADAPTERS = "any", "any-adapters"
 """Rows for engines that are unknown or that nobody measured, all weights trained or adapters."""
 
 
-def memory_spread(catalogue: Catalogue, method: str, engine: str | None = None) -> Interval:
-    """Measured over estimated peak memory; `engine` is None where it is not known.
+UNSTATED = "unstated"
+"""Row of memory for runs of which recomputation, length, batch or layout had to be guessed."""
+
+
+def memory_spread(catalogue: Catalogue, method: str, engine: str | None = None, *, stated: bool = True) -> Interval:
+    """Measured over estimated peak memory; `engine` is None where it is not known, and wider where much is guessed.
 
     >>> from cardyears.catalogue.load import load
     >>> known, unknown = (memory_spread(load(), "pretrain", key) for key in ("megatron-core", None))
@@ -23,8 +27,9 @@ def memory_spread(catalogue: Catalogue, method: str, engine: str | None = None) 
     True
     """
     other = ADAPTERS if method in ("lora", "qlora") else ANY
-    row = catalogue.memory.get(engine or other, catalogue.memory[other])
-    return calibration.memory_spread(catalogue.calibration, Interval(row.low, 1.0, row.high))
+    row, guessed = catalogue.memory.get(engine or other, catalogue.memory[other]), catalogue.memory[UNSTATED]
+    low, high = (row.low, row.high) if stated else (min(row.low, guessed.low), max(row.high, guessed.high))
+    return calibration.memory_spread(catalogue.calibration, Interval(low, 1.0, high))
 
 
 UNNAMED, DENSE, EXPERTS = "unnamed", "dense", "experts"

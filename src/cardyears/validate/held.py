@@ -53,11 +53,21 @@ class Held(msgspec.Struct, frozen=True):
         return fit_verdict(self.run, self.spread)
 
 
+GUESSED = ("engine", "degrees", "micro_batch", "recompute", "seq_len", "shape")
+"""Values whose assumption leaves the peak open: such runs have the interval of runs of which as much was guessed."""
+UNNAMED = ("engine", "degrees", "micro_batch")
+"""Of those, where even the interval of the row's engine says nothing."""
+
+
+def is_guessed(problem: Problem) -> bool:
+    """Whether a value that decides the peak had to be guessed."""
+    return any(problem.assumes(name) for name in GUESSED)
+
+
 def interval(problem: Problem, catalogue: Catalogue) -> Interval:
-    """Measured over predicted peak memory of such a run, 80 %: narrow where its engine is named and was measured."""
-    guessed = any(problem.assumes(name) for name in ("engine", "degrees", "micro_batch"))
-    named = None if guessed else problem.engine
-    return memory_spread(catalogue, problem.training.method, named)
+    """Measured over predicted peak memory of such a run, 80 %: narrow where its engine was measured and all is said."""
+    named = None if any(problem.assumes(name) for name in UNNAMED) else problem.engine
+    return memory_spread(catalogue, problem.training.method, named, stated=not is_guessed(problem))
 
 
 def held(problems: Iterable[Problem], catalogue: Catalogue) -> list[Held]:

@@ -7,6 +7,7 @@ its width is the row's, so that a cut-down proxy keeps the kinds of its layers.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from cardyears.base.errors import CardyearsError
 from cardyears.base.text import N_
 from cardyears.catalogue.find import find
 from cardyears.catalogue.load import Catalogue
-from cardyears.catalogue.schema import LatentRow, ShapeRow
+from cardyears.catalogue.schema import LatentRow, ModelRow, ShapeRow
 from cardyears.resolve.generic import generic_decoder
 from cardyears.resolve.models import checked
 from cardyears.validate.runs import Measured, Unusable
@@ -30,6 +31,19 @@ NO_WIDTH = N_("the architecture lacks layers or width")
 HYBRID = N_("hybrid layers whose pattern the row does not have")
 IMPOSSIBLE = N_("the architecture's parts do not fit together")
 OTHER_COUNT = N_("the architecture's columns make other than the stated parameters")
+OTHER_SIZE = N_("the catalogue's model of that name has another number of parameters than is stated")
+SAME_SIZE = 0.1
+"""How far a stated size may be from the catalogue's: names are rounded."""
+_UNTOLD = frozenset(
+    {"nvidia", "meta", "google", "microsoft", "openai", "instruct", "chat", "base", "hf", "it", "model"}
+)
+"""Words of a name that say nothing of the shape."""
+_REMARKS = re.compile(
+    r"[\s_-]*(?<![^\W_])(?:q?lora|dora|peft|sft|dpo|full|ft|fine-?tun(?:e|ing)|pre-?train(?:ing)?|bf16|fp16|fp8|mxfp8|nvfp4|"
+    r"int8|int4|nf4|4-?bit|8-?bit|mlperf|\d+-?(?:node|gpu)s?)(?![^\W_])",
+    re.IGNORECASE,
+)
+"""What people write behind a model's name that columns hold: the method, the precision, the number of nodes."""
 USUAL_HEAD = 128
 """Width of a head where the row states none."""
 SMALLEST, LARGEST = 1e7, 1e12
@@ -71,19 +85,64 @@ _OWN = (
 
 
 def model_key(name: str, catalogue: Catalogue) -> str | None:
-    """The catalogue's model that a measured row names; None where it has none.
+    """The catalogue's model that a measured row names; None where it has none of that family, generation and size.
 
     >>> from cardyears.catalogue.load import load
     >>> model_key("Llama-2-70B LoRA (MLPerf)", load()), model_key("BERT-large", load())
     ('llama-2-70b', None)
+    >>> model_key("InternLM2-7B", load()), model_key("InternLM-7B", load()), model_key("llama3_1_8b", load())
+    ('internlm2-7b', None, 'llama-3.1-8b')
     """
-    bare = name.split("(", maxsplit=1)[0].replace(" LoRA", "").strip()
-    for words in (name, bare):
+    plain = name.split("(", maxsplit=1)[0]
+    pointed = re.sub(r"(?<=[a-z]\d)_(?=\d_)", ".", plain.casefold())
+    for words in dict.fromkeys((name, plain.strip(), _REMARKS.sub(" ", plain).strip(), _REMARKS.sub(" ", pointed))):
         try:
-            return find(words, catalogue.models, "models").key
+            key = find(words, catalogue.models, "models").key
         except CardyearsError:
             continue
+        if _is_it(words, key, catalogue.models[key]):
+            return key
     return None
+
+
+def _is_it(words: str, key: str, row: ModelRow) -> bool:
+    """Whether a row that was found is of the family and generation that the words name, and of their size."""
+    family, size = _parted(words)
+    own = [_parted(one) for one in (key, row.name, *row.aliases)]
+    if size is not None:
+        return any(family == other for other, _ in own) and any(
+            near(size, other) for other in (row.parameters, *(of for _, of in own)) if other
+        )
+    # The name of a family stands for its usual model where it has the generation: "Phi-3", and not "Qwen".
+    exact = [other for other, of in own[2:] if of is None] + [other for other, _ in own[:2]]
+    usual = [_parted(one)[0] for one in row.stands_for] if any(char.isdigit() for char in family) else []
+    return family in (*exact, *usual)
+
+
+def near(size: float, other: float) -> bool:
+    """Whether two counts of parameters are one model's."""
+    return abs(size / other - 1.0) <= SAME_SIZE
+
+
+def _parted(name: str) -> tuple[str, float | None]:
+    """Family and generation in one word, and the size that a name states, in parameters."""
+    words = re.findall(r"(?:[^\W_]|(?<=\d)\.(?=\d))+", name.rsplit("/", maxsplit=1)[-1].casefold())
+    sizes = [_size(word) for word in words]
+    kept = [word for word, size in zip(words, sizes, strict=True) if size is None and word not in _UNTOLD]
+    return "".join(kept), next((size for size in sizes if size is not None), None)
+
+
+def _size(word: str) -> float | None:
+    """Parameters that a word of a name states: "7b", "7b1", "124m", "8x7b"; None for any other.
+
+    >>> _size("1b7"), _size("124m"), _size("8x7b"), _size("a3b")
+    (1700000000.0, 124000000.0, 56000000000.0, None)
+    """
+    found = re.fullmatch(r"(?:(\d+)x)?(\d+(?:\.\d+)?)([bm])(\d?)", word)
+    if found is None:
+        return None
+    times, number, letter, tenths = found.groups()
+    return int(times or 1) * float(f"{number}.{tenths}" if tenths else number) * {"b": 1e9, "m": 1e6}[letter]
 
 
 def shape_of(run: Measured, catalogue: Catalogue, assume: Assume) -> ShapeRow:
@@ -199,9 +258,17 @@ def built(name: str, shape: ShapeRow) -> Architecture:
 
 
 def check_count(arch: Architecture, run: Measured) -> None:
-    """Raises `Unusable` unless an architecture has about as many parameters as the row says, if it says."""
-    stated = run.parameters
-    if stated is not None and not LESS * stated <= total_parameters(arch) <= MORE * stated:
+    """Raises `Unusable` unless an architecture has about as many parameters as the row says, if it says.
+
+    Where its shape is the catalogue's, they must be those of that model, or those that its name rounds to.
+    """
+    stated, total = run.parameters, total_parameters(arch)
+    if stated is None:
+        return
+    named = _parted(run.model)[1] or total
+    if run.layers is None and run.model_key and not (near(stated, total) or near(stated, named)):
+        raise Unusable(OTHER_SIZE, run.model)
+    if not LESS * stated <= total <= MORE * stated:
         raise Unusable(OTHER_COUNT, run.model)
 
 
