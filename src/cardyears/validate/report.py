@@ -12,11 +12,12 @@ from cardyears.base.errors import UnreadableValue, listed
 from cardyears.base.text import N_, Text
 from cardyears.catalogue.load import Catalogue
 from cardyears.machine.calibration import Calibration
-from cardyears.validate.compare import Compared, compared
+from cardyears.validate.compare import Compared
 from cardyears.validate.constant import constant
 from cardyears.validate.families import Choice, choice, families
 from cardyears.validate.held import Held, held
 from cardyears.validate.interval import interval, measured_rates
+from cardyears.validate.placed import placed
 from cardyears.validate.read import Problem, problems
 from cardyears.validate.runs import Measured
 from cardyears.validate.scores import FitVerdicts, Scores, Signed, fit_verdicts, scores
@@ -109,7 +110,7 @@ def read_group(by: str) -> str:
 def validation(runs: Sequence[Measured], catalogue: Catalogue, by: str = "gpu", name: str = "") -> Validation:
     """All runs of a table against their estimates. `catalogue` has a person's calibration in it, if there is one."""
     made, left_out = problems(runs, catalogue)
-    speeds, memories = compared(made, catalogue), held(made, catalogue)
+    speeds, memories = placed(made, catalogue), held(made, catalogue)
     seen = {id(one.problem) for one in speeds} | {id(one.problem) for one in memories}
     skipped = Counter(one.reason for one in left_out)
     skipped.update(_why_not(one) for one in made if id(one) not in seen)
