@@ -53,7 +53,7 @@ def test_runs_that_were_far_off_are_expected_to_be_so_again_and_the_more_sources
 
 
 def width(known: Near, *, experts: bool) -> float:
-    wide = spread_at(load(), known, experts=experts, named=True)
+    wide = spread_at(load(), HERE._replace(experts=experts), known, named=True)
     return wide.high / wide.low
 
 
@@ -70,7 +70,9 @@ def test_intervals_widen_with_the_errors_of_runs_like_it(*, experts: bool) -> No
     widths = [width(Near(0.5, error), experts=experts) for error in (0.01, 0.05, 0.1, 0.2, 0.5)]
     assert widths == sorted(widths)
     row = load().steps[EXPERTS if experts else DENSE]
-    assert spread_at(load(), Near(0.0, row.error), experts=experts, named=True) == Interval(row.low, 1.0, row.high)
+    assert spread_at(load(), HERE._replace(experts=experts), Near(0.0, row.error), named=True) == Interval(
+        row.low, 1.0, row.high
+    )
 
 
 def test_a_run_that_was_measured_is_surer_than_one_unlike_all() -> None:
@@ -84,9 +86,9 @@ def test_a_run_that_was_measured_is_surer_than_one_unlike_all() -> None:
 def test_an_engine_that_is_not_named_widens_it() -> None:
     for away in (0.0, 1.0, 3.0, 10.0):
         known = Near(away, 0.07)
-        one, other = (spread_at(load(), known, experts=False, named=named) for named in (True, False))
+        one, other = (spread_at(load(), HERE, known, named=named) for named in (True, False))
         assert other.low <= one.low < 1.0 < one.high <= other.high
-    assert spread_at(load(), Near(0.0, 0.02), experts=False, named=False).low == load().steps[UNNAMED].low
+    assert spread_at(load(), HERE, Near(0.0, 0.02), named=False).low == load().steps[UNNAMED].low
 
 
 def test_a_calibration_says_what_it_leaves() -> None:

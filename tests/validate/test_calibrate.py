@@ -11,16 +11,31 @@ import pytest
 from cardyears.base.errors import CardyearsError
 from cardyears.base.interval import Interval
 from cardyears.catalogue.load import load
-from cardyears.machine.calibration import FACTORS, Calibration
+from cardyears.estimate.setting import setting
+from cardyears.estimate.step import step
+from cardyears.machine.calibration import FACTORS, Calibration, Kept
 from cardyears.resolve.calibration import calibrated, read_calibration
+from cardyears.resolve.likeness import engine_at
+from cardyears.resolve.nearness import distance
 from cardyears.validate.calibrate import COMMON, WITHIN, calibrate, one_row, spread
-from cardyears.validate.compare import Compared, compared
+from cardyears.validate.compare import Compared, compared, engines, job
+from cardyears.validate.interval import interval, run_place
+from cardyears.validate.keep import MOST, keep
 from cardyears.validate.mine import write, written
+from cardyears.validate.placed import placed
 from cardyears.validate.read import Problem, problems
 from cardyears.validate.runs import load_runs
 
 SOURCE = "llm-foundry-benchmarking-readme"
 SLOWER = 1.25
+LIKE, MIDDLE_RUN = 0.8, "lf-192"
+"""Distance within which runs are like one in their middle: MPT of 760 million parameters."""
+MIDDLE = 21.5
+"""Logarithm of parameters between small and large models."""
+
+
+def llm_foundry() -> list[Problem]:
+    return problems([run for run in load_runs() if run.source == SOURCE], load())[0]
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +103,16 @@ def test_memory_is_calibrated_too() -> None:
     assert found.rows == len(compared(some, load()))
 
 
+KEPT = Kept(
+    engine="nemo", device="h100-sxm-80gb", method="lora", precision="fp8", experts=True, parameters=8.03e9, devices=8,
+    seq_len=4096, rows=2, slower=1.0625,
+)  # fmt: skip
+
+
 def test_a_file_says_what_it_was_written_from(tmp_path: Path) -> None:
     made = Calibration(
         name="mine.csv", rate=0.9, held=1.5, rows=3, memory_rows=1, step_spread=Interval(0.9, 1.0, 1.1),
-        memory_spread=Interval(0.8, 1.0, 1.2),
+        memory_spread=Interval(0.8, 1.0, 1.2), kept=(KEPT,),
     )  # fmt: skip
     path = tmp_path / "mine.toml"
     write(made, path)
@@ -114,6 +135,11 @@ BAD = {
     "yes": ("[calibration]\nhost = true\n", "mine.toml: host cannot be True."),
     "half a spread": ("[calibration]\nstep_spread = [0.9]\n", "mine.toml: step_spread cannot be [0.9]."),
     "a spread beside one": ("[calibration]\nstep_spread = [1.1, 1.2]\n", "Write two numbers around 1, such as"),
+    "a kept run without its sizes": ('[calibration]\nkept = [{ engine = "nemo" }]\n', "mine.toml: kept cannot be "),
+    "a kept run on no device": (
+        written(Calibration(kept=(msgspec.structs.replace(KEPT, devices=0),))),
+        "mine.toml: kept.devices cannot be 0. Write a number from 1 to",
+    ),
     "bytes": (b"\xff\xfe\x00", "mine.toml cannot be read as a calibration."),
 }
 
@@ -135,13 +161,71 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         read_calibration(tmp_path / "none.toml")
 
 
-def test_one_row_of_a_source_whose_rows_agree_brings_its_error_down(mine: list[Problem]) -> None:
-    """The experiment on a source that is slow throughout: what one row brings, the others have."""
-    slow = moved(mine, SLOWER)
-    every = compared(slow, load())
+def test_one_row_of_a_source_whose_rows_agree_brings_its_error_down() -> None:
+    """The experiment on a source that is slow throughout: what one row brings, others like it have."""
+    middle = run_place(next(one for one in llm_foundry() if one.measured.id == MIDDLE_RUN))
+    alike = [one for one in llm_foundry() if distance(middle, run_place(one)) < LIKE]
+    assert len(alike) > 8
+    every = compared(moved(alike, SLOWER), load())
     assert isinstance(every[0], Compared)
     found = one_row(every, load())
     assert [one.source for one in found] == [SOURCE]
     assert found[0].before == pytest.approx(1 - 1 / SLOWER)
     assert found[0].after < found[0].before * (WITHIN**2 / (COMMON**2 + WITHIN**2) + 0.1)
     assert found[0].covered >= 0.9
+
+
+def test_what_one_row_brings_fades_with_the_distance_and_never_harms() -> None:
+    """Of a source that is slow throughout, the rows are the better corrected the more they are like the one given."""
+    every = llm_foundry()
+    given = next(one for one in every if one.measured.id == MIDDLE_RUN)
+    made = calibrated(load(), calibrate(moved([given], SLOWER), load()))
+    rest = moved([one for one in every if one is not given], SLOWER)
+    here = run_place(given)
+    found = sorted((distance(here, run_place(one.problem)), abs(one.error)) for one in placed(rest, made))
+    assert all(error < 1 - 1 / SLOWER for _, error in found)
+    third = len(found) // 3
+    near, far = (statistics.mean(error for _, error in part) for part in (found[:third], found[-third:]))
+    assert near < 0.75 * far
+
+
+def test_a_run_unlike_all_of_them_is_estimated_nearly_as_without_a_calibration(mine: list[Problem]) -> None:
+    made = calibrated(load(), calibrate(moved(mine[:4], SLOWER), load()))
+    other, _ = problems([run for run in load_runs() if run.device.startswith("tpu")][:5], load())
+    for before, after in zip(compared(other, load()), placed(other, made), strict=True):
+        assert after.predicted_s == pytest.approx(before.predicted_s, rel=0.05)
+        assert interval(after.problem, made).high == pytest.approx(interval(after.problem, load()).high, rel=0.05)
+
+
+def test_many_rows_correct_each_other(mine: list[Problem]) -> None:
+    """Small models are slow and large ones as estimated: each kind is corrected by its own."""
+    small = [one for one in mine if run_place(one).size < MIDDLE]
+    large = [one for one in mine if run_place(one).size >= MIDDLE]
+    assert min(len(small), len(large)) > 4
+    odd = [*moved(small, SLOWER), *moved(large, 1.0)]
+    made = calibrate(odd, load())
+    assert len(made.kept) > 2
+    after = placed(odd, calibrated(load(), made))
+    assert statistics.median(abs(one.error) for one in after) < 0.04
+
+
+def test_few_kinds_are_kept_of_many_runs() -> None:
+    made, _ = problems(load_runs(), load())
+    places = [run_place(one) for one in made[::3]]
+    kept, left = keep(places, [0.1] * len(places))
+    assert len(kept) <= MOST
+    assert sum(one.rows for one in kept) == len(places)
+    assert max(abs(value) for value in left) < 0.1
+
+
+def test_an_estimate_is_corrected_as_a_row_is() -> None:
+    """What the command estimates with a calibration is what the comparison of the same run says."""
+    run = next(run for run in load_runs() if run.id == "fmsfsdp-004")
+    slow = moved(problems([run], load())[0], SLOWER)
+    made = calibrated(load(), calibrate(slow, load()))
+    known = slow[0]
+    task = msgspec.structs.replace(
+        job(known, load(), engines(load())), engine=engine_at(job(known, load(), engines(load())), "bf16", made)
+    )
+    total = float(step(task, known.layout, setting(task, known.layout.precision)).total)
+    assert total == pytest.approx(placed(slow, made)[0].predicted_s, rel=0.02)

@@ -36,6 +36,8 @@ class Catalogue:
         """Keys, by section, of the file that was laid on top last."""
         self.calibration: Calibration | None = None
         """Whose factors are in the rows, where a person has one."""
+        self.uncalibrated_engines: Mapping[str, schema.EngineRow] = {}
+        """Engines without those factors, which hold only near the person's runs (`resolve.likeness`)."""
 
     def _rows(self, section: str, row_type: Any) -> Any:
         rows = msgspec.msgpack.decode(self._packed[section], type=dict[str, row_type])
@@ -99,6 +101,8 @@ class Catalogue:
     @cached_property
     def measured(self) -> list[spreads.MeasuredRow]:
         """What was measured: a line for each kind of run."""
+        if "measured" in self._own:
+            return self._own["measured"]  # type: ignore[no-any-return]
         return msgspec.msgpack.decode(self._packed["measured"], type=list[spreads.MeasuredRow])
 
     @cached_property
@@ -116,6 +120,7 @@ class Catalogue:
         """This catalogue with whole sections replaced, such as calibrated ones; `resolve.calibration` makes them."""
         made = Catalogue(self._packed, {**self._own, **rows}, self.on_top)
         made.calibration = calibration or self.calibration
+        made.uncalibrated_engines = self.engines if calibration else self.uncalibrated_engines
         return made
 
     def with_file(self, path: str | Path) -> Catalogue:
@@ -143,6 +148,7 @@ class Catalogue:
         on_top = {section: tuple(rows) for section, rows in own.items() if section != PRICES}
         made = Catalogue(self._packed, {**self._own, **merged}, on_top)
         made.calibration = self.calibration
+        made.uncalibrated_engines = self.uncalibrated_engines
         return made
 
 

@@ -12,6 +12,24 @@ from cardyears.base.interval import Interval
 from cardyears.machine.engine import PLAIN_HABITS, MemoryHabits
 
 
+class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Runs of one kind that a calibration was fitted on: what makes another like them, and how far off it left them."""
+
+    engine: str
+    device: str
+    method: str
+    precision: str
+    experts: bool
+    """Whether the model is a mixture of experts."""
+    parameters: float
+    devices: int
+    seq_len: int
+    rows: int
+    """Runs of this kind."""
+    slower: float
+    """Measured over predicted step time, the factors applied."""
+
+
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """Factors on the catalogue's coefficients; 1 changes nothing."""
 
@@ -36,6 +54,8 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """Measured over predicted step time that is left, 80 %; None where no speed was measured."""
     memory_spread: Interval | None = None
     """The same of peak memory."""
+    kept: tuple[Kept, ...] = ()
+    """Runs near which the factors on the step time hold (`resolve.likeness`); none: they hold everywhere."""
 
 
 FACTORS = ("rate", "memory_bound", "host", "traffic", "held", "share")
@@ -44,13 +64,18 @@ SMALLEST, LARGEST = 0.05, 20.0
 """Beyond these a factor says that something else is wrong."""
 
 
-def step_spread(one: Calibration | None, usual: Interval) -> Interval:
-    """Measured over predicted step time: what the calibration leaves, or the usual.
+def step_spread(one: Calibration | None, usual: Interval, share: float = 1.0) -> Interval:
+    """Measured over predicted step time: what the calibration leaves, or the usual; `share` is how much of it holds.
 
     >>> step_spread(None, Interval(0.7, 1.0, 1.4)).high
     1.4
+    >>> round(step_spread(Calibration(step_spread=Interval(0.9, 1.0, 1.1)), Interval(0.7, 1.0, 1.4), 0.5).high, 2)
+    1.24
     """
-    return usual if one is None or one.step_spread is None else one.step_spread
+    if one is None or one.step_spread is None:
+        return usual
+    left = one.step_spread
+    return Interval(left.low**share * usual.low ** (1.0 - share), 1.0, left.high**share * usual.high ** (1.0 - share))
 
 
 def memory_spread(one: Calibration | None, usual: Interval) -> Interval:

@@ -17,13 +17,16 @@ from cardyears.base.interval import Interval
 from cardyears.base.text import Text
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.schema import EngineRow, ShareRow
-from cardyears.machine.calibration import FACTORS, LARGEST, MOST_RESERVE, SMALLEST, Calibration
+from cardyears.machine.calibration import FACTORS, LARGEST, MOST_RESERVE, SMALLEST, Calibration, Kept
 from cardyears.resolve.defaults import Assumed
 
 COUNTS = ("rows", "memory_rows")
 SPREADS = ("step_spread", "memory_spread")
+KEPT = "kept"
+NAMES = (*FACTORS, *COUNTS, *SPREADS, KEPT)
 TABLE = "calibration"
 MOST_ROWS = 10_000_000
+MOST_PARAMETERS = 1e18
 WIDEST = (0.01, 100.0)
 """Beyond these a spread is none."""
 
@@ -50,11 +53,11 @@ def read_calibration(path: str | Path) -> Calibration:
             Text("{path} has no table [calibration].", path=name),
             Text("Write one: cardyears validate my-runs.csv --calibrate mine.toml."),
         )
-    unknown = [key for key in said if key not in (*FACTORS, *COUNTS, *SPREADS)]
+    unknown = [key for key in said if key not in NAMES]
     if unknown:
         raise BadInput(
             Text("{path}: a calibration has no {key}.", path=name, key=shown(unknown[0])),
-            Text("Take of {names}.", names=listed((*FACTORS, *COUNTS, *SPREADS))),
+            Text("Take of {names}.", names=listed(NAMES)),
         )
     return Calibration(name=path.name, **_values(said, name))
 
@@ -63,7 +66,23 @@ def _values(said: Mapping[str, Any], name: str) -> dict[str, Any]:
     factors = {key: _number(name, key, said[key], SMALLEST, LARGEST) for key in FACTORS if key in said}
     counts = {key: int(_number(name, key, said[key], 0, MOST_ROWS)) for key in COUNTS if key in said}
     spreads = {key: _spread(name, key, said[key]) for key in SPREADS if key in said}
-    return {**factors, **counts, **spreads}
+    return {**factors, **counts, **spreads, KEPT: _kept(name, said.get(KEPT, []))}
+
+
+def _kept(name: str, said: Any) -> tuple[Kept, ...]:
+    """The runs that the calibration keeps."""
+    try:
+        found = msgspec.convert(said, tuple[Kept, ...])
+    except msgspec.ValidationError as error:
+        raise UnreadableValue(
+            Text("{path}: {key} cannot be {value}.", path=name, key=KEPT, value=shown(repr(said))),
+            Text("Write the runs as validate --calibrate does: {why}.", why=shown(str(error))),
+        ) from error
+    for one in found:
+        for key in ("parameters", "devices", "seq_len", "rows"):
+            _number(name, f"{KEPT}.{key}", getattr(one, key), 1, MOST_PARAMETERS)
+        _number(name, f"{KEPT}.slower", one.slower, *WIDEST)
+    return found
 
 
 def _number(name: str, key: str, value: Any, low: float, high: float) -> float:
@@ -98,14 +117,14 @@ def calibrated(catalogue: Catalogue, one: Calibration | None) -> Catalogue:
     if one is None:
         return catalogue
     rows = {
-        "engines": {key: _engine(row, one) for key, row in catalogue.engines.items()},
+        "engines": {key: calibrated_engine(row, one) for key, row in catalogue.engines.items()},
         "shares": {key: _share(row, one) for key, row in catalogue.shares.items()},
     }
     return catalogue.with_rows(rows, one)
 
 
-def _engine(row: EngineRow, one: Calibration) -> EngineRow:
-    """Exposures are shares: none exceeds one."""
+def calibrated_engine(row: EngineRow, one: Calibration) -> EngineRow:
+    """An engine's row with the factors. Exposures are shares: none exceeds one."""
     return msgspec.structs.replace(
         row,
         product_factor=row.product_factor * one.rate,
@@ -141,7 +160,8 @@ def noted(catalogue: Catalogue, assumed: Assumed) -> None:
         return
     reason = Text(
         "fitted on {rows:integer} of your own runs and {memory:integer} peaks: rate × {rate:number}, memory-bound × "
-        "{moved:number}, host × {host:number}, traffic × {traffic:number}, memory beside the state × {held:number}",
+        "{moved:number}, host × {host:number}, traffic × {traffic:number}, memory beside the state × {held:number}; "
+        "those on time in full near these runs, and less the farther",
         rows=one.rows, memory=one.memory_rows, rate=one.rate, moved=one.memory_bound, host=one.host,
         traffic=one.traffic, held=one.held,
     )  # fmt: skip

@@ -24,6 +24,7 @@ from cardyears.resolve.devices import cluster, device, owned, usable_assumption
 from cardyears.resolve.engines import engine, find_engine, usual_engine
 from cardyears.resolve.generic import Build
 from cardyears.resolve.hosts import host
+from cardyears.resolve.likeness import engine_of
 from cardyears.resolve.models import Model, candidates, model
 from cardyears.resolve.nearness import place_of
 from cardyears.resolve.neighbours import neighbours
@@ -88,6 +89,11 @@ def resolve(question: Question, catalogue: Catalogue, *, strict: bool = False) -
     if job is None:
         return case
     here = place_of(job, case.precision)
+    engines = {
+        method: engine_of(one, here._replace(engine=one.key, method=method), catalogue)
+        for method, one in engines.items()
+    }
+    case = msgspec.structs.replace(case, engines=engines)
     spread = step_spread(catalogue, here, named=question.engine is not None)
     return msgspec.structs.replace(case, step_spread=spread, neighbours=neighbours(catalogue, here))
 

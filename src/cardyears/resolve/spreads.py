@@ -8,6 +8,7 @@ from cardyears.base.interval import Interval
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.spreads import StepRow
 from cardyears.machine import calibration
+from cardyears.resolve.likeness import said
 from cardyears.resolve.nearness import Near, Place, near_measured
 
 ANY, ADAPTERS = "any", "any-adapters"
@@ -47,16 +48,16 @@ def step_spread(catalogue: Catalogue, here: Place, *, named: bool) -> Interval:
     >>> known.high < unknown.high
     True
     """
-    return spread_at(catalogue, near_measured(catalogue, here), experts=here.experts, named=named)
+    return spread_at(catalogue, here, near_measured(catalogue, here), named=named)
 
 
-def spread_at(catalogue: Catalogue, known: Near, *, experts: bool, named: bool) -> Interval:
+def spread_at(catalogue: Catalogue, here: Place, known: Near, *, named: bool) -> Interval:
     """The same where what is known of runs near it is known. Widest where no engine is named."""
-    row, usual = catalogue.steps[EXPERTS if experts else DENSE], catalogue.steps[UNNAMED]
+    row, usual = catalogue.steps[EXPERTS if here.experts else DENSE], catalogue.steps[UNNAMED]
     wide = widened(row, known)
     if not named:
         wide = Interval(min(wide.low, usual.low), 1.0, max(wide.high, usual.high))
-    return calibration.step_spread(catalogue.calibration, wide)
+    return calibration.step_spread(catalogue.calibration, wide, said(catalogue, here).share)
 
 
 def widened(row: StepRow, known: Near) -> Interval:

@@ -22,7 +22,12 @@ from cardyears.resolve.calibration import calibrated
 from cardyears.validate.compare import Compared, compared, quantile
 from cardyears.validate.constant import implied_share
 from cardyears.validate.held import held
+from cardyears.validate.interval import interval, run_place
+from cardyears.validate.keep import keep
+from cardyears.validate.placed import placed
 from cardyears.validate.read import Problem
+
+Array = NDArray[np.float64]
 
 COMMON, WITHIN = 0.128, 0.10
 """Scatter of sources around the estimate, and of a source's runs around their own mean (standard deviations of the
@@ -38,8 +43,9 @@ SHARE, MEMORY, MEMORY_WITHIN = 0.25, 0.7, 0.15
 of a peak around its estimate. Source: measured-runs."""
 HUBER = 1.5
 """Scatters beyond which a run weighs less and less."""
-ROUNDS, MOVE, NUDGE, DONE = 6, 0.5, 0.02, 1e-3
-"""Of the fit: its most steps, the longest, the one that slopes are taken with, and the one that ends it."""
+ROUNDS, TURNS, MOVE, NUDGE, DONE = 3, 8, 0.5, 0.02, 0.02
+"""Of the fit: its most steps, weightings in each, the longest, the one that slopes are taken with, and the one that
+ends it."""
 KNOWN = 4.0
 """Runs' worth of what was known about the scatter before."""
 COVERED = 1.2816
@@ -57,11 +63,13 @@ def calibrate(problems: Sequence[Problem], catalogue: Catalogue, name: str = "")
     fine = [one for one in problems if one.measured.quality == "good"]
     problems = fine or problems
     speeds = compared(problems, catalogue)
-    times, left = _times([one.problem for one in speeds], catalogue)
+    times, left = _times(speeds, catalogue)
+    kept, left = keep([run_place(one.problem) for one in speeds], left)
     peaks, memory_left, count = _memory(problems, catalogue)
     return Calibration(
         name=name,
         **times,
+        kept=kept,
         held=peaks,
         share=_share(speeds, catalogue),
         rows=len(speeds),
@@ -71,29 +79,51 @@ def calibrate(problems: Sequence[Problem], catalogue: Catalogue, name: str = "")
     )
 
 
-def _times(some: Sequence[Problem], catalogue: Catalogue) -> tuple[dict[str, Any], list[float]]:
-    """The four factors on the step time, and the errors that they leave: logarithms of measured over predicted."""
-    if not some:
-        return {}, []
+class _Fitted(NamedTuple):
+    """Factors on the step time, and the errors that they leave: logarithms of measured over predicted."""
+
+    factors: dict[str, Any]
+    left: list[float]
+
+
+def _times(speeds: Sequence[Compared], catalogue: Catalogue) -> _Fitted:
+    """The four factors on the step time. Slopes are taken once: logarithms of times are nearly straight in theirs."""
+    if not speeds:
+        return _Fitted({}, [])
     names = list(OWN)
-    precision = np.linalg.inv(COMMON**2 * np.ones((4, 4)) + np.diag([OWN[name] ** 2 for name in names]))
+    prior = COMMON**2 * np.ones((4, 4)) + np.diag([OWN[name] ** 2 for name in names])
+    precision: Array = np.linalg.inv(prior).astype(np.float64)
 
-    def residual(slower: NDArray[np.float64]) -> NDArray[np.float64]:
+    def residual(slower: Array) -> Array:
         made = calibrated(catalogue, Calibration(**_factors(names, slower)))
-        return np.array([math.log(one.predicted_s / one.measured_s) for one in compared(some, made)])
+        return _logs(compared([one.problem for one in speeds], made))
 
-    slower = np.zeros(4)
-    base = residual(slower)
+    slower: Array = np.zeros(4)
+    base = _logs(speeds)
+    slopes = np.stack([(residual(NUDGE * unit) - base) / NUDGE for unit in np.eye(4)], axis=1)
     for _ in range(ROUNDS):
-        slopes = np.stack([(residual(slower + NUDGE * unit) - base) / NUDGE for unit in np.eye(4)], axis=1)
-        weight = 1 / np.maximum(np.abs(base) / (HUBER * WITHIN), 1.0) / WITHIN**2
-        left = slopes.T @ (weight[:, None] * slopes) + precision
-        move = np.linalg.solve(left, -slopes.T @ (weight * base) - precision @ slower)
-        slower = slower + np.clip(move, -MOVE, MOVE)
+        move = _move(slopes, base, slower, precision)
+        slower = slower + move
         base = residual(slower)
         if np.abs(move).max() < DONE:
             break
-    return _factors(names, slower), [-one for one in base.tolist()]
+    return _Fitted(_factors(names, slower), [-one for one in base.tolist()])
+
+
+def _logs(speeds: Sequence[Compared]) -> Array:
+    """Logarithms of predicted over measured step time."""
+    return np.array([math.log(one.predicted_s / one.measured_s) for one in speeds])
+
+
+def _move(slopes: Array, base: Array, slower: Array, precision: Array) -> Array:
+    """How the factors move, as if the logarithms were straight: weighted anew by the errors that are left."""
+    move: Array = np.zeros(4)
+    for _ in range(TURNS):
+        weight = 1 / np.maximum(np.abs(base + slopes @ move) / (HUBER * WITHIN), 1.0) / WITHIN**2
+        left = slopes.T @ (weight[:, None] * slopes) + precision
+        right = -slopes.T @ (weight * base) - precision @ slower
+        move = np.linalg.solve(left, right).astype(np.float64)
+    return np.asarray(np.clip(move, -MOVE, MOVE), dtype=np.float64)
 
 
 def _factors(names: Sequence[str], slower: Iterable[float]) -> dict[str, Any]:
@@ -130,8 +160,8 @@ def _memory(problems: Sequence[Problem], catalogue: Catalogue) -> tuple[float, l
         each = (size**2 / 2 if size < HUBER else HUBER * (size - HUBER / 2) for size in sizes)
         return math.fsum(each) + (more / MEMORY) ** 2 / 2
 
-    tried = [step / 20.0 for step in range(-40, 41)]
-    best = min(tried, key=loss)
+    coarse = min((step / 4.0 for step in range(-8, 9)), key=loss)
+    best = min((coarse + step / 20.0 for step in range(-4, 5)), key=loss)
     return math.exp(best), [-one for one in residual(best)], len(some)
 
 
@@ -188,11 +218,13 @@ def _one_row(source: str, mine: Sequence[Compared], catalogue: Catalogue) -> One
     for at in range(0, len(mine), step)[:TRIED]:
         rest = [one for place, one in enumerate(mine) if place != at]
         made = calibrate([mine[at].problem], catalogue)
-        now = compared([one.problem for one in rest], calibrated(catalogue, made))
+        mine_now = calibrated(catalogue, made)
+        now = placed([one.problem for one in rest], mine_now)
         before += [abs(one.error) for one in rest]
         after += [abs(one.error) for one in now]
-        wide = made.step_spread
-        inside += [wide is not None and wide.low <= one.measured_s / one.predicted_s <= wide.high for one in now]
+        for one in now:
+            wide = interval(one.problem, mine_now)
+            inside.append(wide.low <= one.measured_s / one.predicted_s <= wide.high)
     return OneRow(
         source, len(mine), statistics.median(before), statistics.median(after), sum(inside) / len(inside), tuple(after)
     )

@@ -76,9 +76,15 @@ class Compared(msgspec.Struct, frozen=True):
 
 
 def compared(
-    made: Iterable[Problem], catalogue: Catalogue, seconds: Callable[[Problem], float | None] = measured_step
+    made: Iterable[Problem],
+    catalogue: Catalogue,
+    seconds: Callable[[Problem], float | None] = measured_step,
+    engine_of: Callable[[Problem], Engine] | None = None,
 ) -> list[Compared]:
-    """Every run with a measured speed, which `seconds` gives, whose device has the figures that an estimate needs."""
+    """Every run with a measured speed, which `seconds` gives, whose device has the figures that an estimate needs.
+
+    The engine is the catalogue's of that name, or what `engine_of` gives.
+    """
     known, chips = engines(catalogue), dict[str, Silicon]()
     timed: list[tuple[Problem, float]] = []
     tasks = []
@@ -89,6 +95,8 @@ def compared(
         if problem.device.key not in chips:
             chips[problem.device.key] = silicon(problem.device, catalogue)
         one = job(problem, catalogue, known, chips[problem.device.key])
+        if engine_of is not None:
+            one = msgspec.structs.replace(one, engine=engine_of(problem))
         timed.append((problem, measured))
         tasks.append(Task(one, problem.layout, setting(one, problem.layout.precision)))
     predicted = step_seconds(tasks).tolist()

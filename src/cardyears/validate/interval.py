@@ -99,4 +99,4 @@ def known(problem: Problem) -> bool:
 def interval(problem: Problem, catalogue: Catalogue) -> Interval:
     """Measured over predicted step time, 80 %: as runs like it were off, and wider the farther the nearest is."""
     here = run_place(problem)
-    return spread_at(catalogue, _measured(catalogue).near(here), experts=here.experts, named=known(problem))
+    return spread_at(catalogue, here, _measured(catalogue).near(here), named=known(problem))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from cardyears.base.errors import BadInput, UnusableFile
 from cardyears.base.text import Text
-from cardyears.machine.calibration import Calibration
+from cardyears.machine.calibration import Calibration, Kept
 
 SUFFIX = ".toml"
 MEANINGS = {
@@ -18,6 +20,8 @@ MEANINGS = {
     "share": "share of peak of whole runs, over what such devices usually attain",
 }
 """What each factor multiplies, as the file says it."""
+KIND = ("engine", "device", "method", "precision", "experts")
+"""What makes runs of one kind, beside their sizes."""
 
 
 def written(one: Calibration) -> str:
@@ -33,7 +37,23 @@ def written(one: Calibration) -> str:
         left = getattr(one, key)
         if left is not None:
             lines.append(f"{key} = [{left.low:.3f}, {left.high:.3f}]  # measured over predicted {text} left, 80 %")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_kept(one.kept)]) + "\n"
+
+
+def _kept(kept: Sequence[Kept]) -> list[str]:
+    """A line for each kind of run."""
+    if not kept:
+        return []
+    lines = [
+        "# Runs near which the factors on time hold, and measured over predicted step time that is left there. Of a",
+        "# run like them that is taken off too; one unlike all of them is estimated as without a calibration.",
+        "kept = [",
+    ]
+    for run in kept:
+        words = ", ".join(f"{key} = {json.dumps(getattr(run, key))}" for key in KIND)
+        sizes = f"parameters = {run.parameters:.3e}, devices = {run.devices}, seq_len = {run.seq_len}"
+        lines.append(f"  {{ {words}, {sizes}, rows = {run.rows}, slower = {run.slower:.4f} }},")
+    return [*lines, "]"]
 
 
 def check_path(path: str | Path) -> None:

@@ -13,11 +13,12 @@ from cardyears.base.errors import UnreadableValue, listed
 from cardyears.base.text import N_, Text
 from cardyears.catalogue.load import Catalogue
 from cardyears.machine.calibration import Calibration
-from cardyears.validate.compare import Compared, compared
+from cardyears.validate.compare import Compared
 from cardyears.validate.constant import constant
 from cardyears.validate.families import Choice, choice, families
 from cardyears.validate.held import Held, held
 from cardyears.validate.interval import interval, measured_rates
+from cardyears.validate.placed import placed
 from cardyears.validate.printed import NO_CONVENTION, is_printed, printed_step
 from cardyears.validate.read import Problem, problems
 from cardyears.validate.runs import Measured
@@ -122,8 +123,8 @@ def validation(runs: Sequence[Measured], catalogue: Catalogue, by: str = "gpu", 
     made, left_out = problems(runs, catalogue)
     read_group(by)
     found = Rows(
-        compared([one for one in made if one.step_s is not None], catalogue),
-        compared([one for one in made if is_printed(one)], catalogue, printed_step),
+        placed([one for one in made if one.step_s is not None], catalogue),
+        placed([one for one in made if is_printed(one)], catalogue, printed_step),
         held(made, catalogue),
         catalogue,
     )

@@ -31,6 +31,7 @@ from cardyears.resolve.devices import cluster, usable_assumption
 from cardyears.resolve.engines import find_engine
 from cardyears.resolve.generic import Build
 from cardyears.resolve.jobs import job
+from cardyears.resolve.likeness import engine_at
 from cardyears.resolve.models import Model, model
 from cardyears.resolve.nearness import place_of
 from cardyears.resolve.neighbours import neighbours
@@ -124,7 +125,8 @@ def prepared(
         named=question.engine is not None,
     )  # fmt: skip
     noted(catalogue, assumed)
-    return Prepared(found, task, usable)
+    said = question.precision or (question.layout and question.layout.precision) or usual_precision(machine)
+    return Prepared(found, msgspec.structs.replace(task, engine=engine_at(task, said, catalogue)), usable)
 
 
 def advised(found: Estimated) -> Estimated:

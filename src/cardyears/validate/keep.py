@@ -1,0 +1,69 @@
+"""Which runs does a calibration keep? One for each kind, as few as a small file has room for, and what each left."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from cardyears.machine.calibration import Kept
+from cardyears.resolve.likeness import Likeness
+from cardyears.resolve.nearness import Place, distance
+
+MOST = 40
+"""Kinds of runs in one file: more than a person measures, and few enough to be read."""
+RADII = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, math.inf)
+"""Distances within which runs are taken for one kind; the first that leaves few enough."""
+
+
+def keep(places: Sequence[Place], left: Sequence[float]) -> tuple[tuple[Kept, ...], list[float]]:
+    """The runs to keep, and the errors that they leave at each other: logarithms of measured over predicted.
+
+    Of each kind it is told what all other kinds say of it, so that the errors are those of runs not seen.
+    """
+    kinds = _kinds(places)
+    middle = [statistics.median(left[at] for at in some) for some in kinds]
+    there = [places[some[0]] for some in kinds]
+    counts = [len(some) for some in kinds]
+    slower = [math.exp(value) for value in middle]
+    found = list(left)
+    for at, some in enumerate(kinds):
+        told = _of_others(there, counts, slower, at)
+        for one in some:
+            found[one] = left[one] - told
+    kept = tuple(_kept(*each) for each in zip(there, counts, slower, strict=True))
+    return kept, found
+
+
+def _of_others(there: Sequence[Place], counts: Sequence[int], slower: Sequence[float], at: int) -> float:
+    """What the other kinds say of one."""
+    others = [other for other in range(len(there)) if other != at]
+    if not others:
+        return 0.0
+    known = Likeness([there[one] for one in others], [counts[one] for one in others], [slower[one] for one in others])
+    return math.log(known.at(there[at]).slower)
+
+
+def _kinds(places: Sequence[Place]) -> list[list[int]]:
+    """Runs of like places together, by their numbers: each joins the first kind that is near enough."""
+    for radius in RADII:
+        kinds: list[list[int]] = []
+        for at, here in enumerate(places):
+            near = next((some for some in kinds if distance(places[some[0]], here) <= radius), None)
+            if near is None:
+                kinds.append([at])
+                if len(kinds) > MOST:
+                    break
+            else:
+                near.append(at)
+        if len(kinds) <= MOST:
+            return kinds
+    return kinds
+
+
+def _kept(here: Place, rows: int, slower: float) -> Kept:
+    return Kept(
+        engine=here.engine, device=here.device, method=here.method, precision=here.precision, experts=here.experts,
+        parameters=math.exp(here.size), devices=round(math.exp(here.devices)), seq_len=round(math.exp(here.length)),
+        rows=rows, slower=slower,
+    )  # fmt: skip
