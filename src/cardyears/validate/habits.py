@@ -7,6 +7,7 @@ engine keeps for each parameter, its attention kernel and its sequence paralleli
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal, get_args
 
 import msgspec
@@ -124,6 +125,7 @@ _PRECISION_WORDS = (
 """Words for a precision, and ours: the lowest precision that a cell names is what products run in."""
 
 
+@lru_cache(maxsize=1024)
 def precision(words: str) -> str:
     """What products run in, by our word; "" where the words say nothing known.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from cardyears.base.errors import CardyearsError
 from cardyears.catalogue.find import find
@@ -94,6 +95,7 @@ def _found(words: str, catalogue: Catalogue) -> str | None:
         return None
 
 
+@lru_cache(maxsize=1024)
 def taken_for(name: str) -> str:
     """Why another card stands in for this one; "" where none does.
 
@@ -108,6 +110,7 @@ def _joined(words: str) -> str:
     return re.sub(r"[\s_()-]+|nvidia|geforce|intel|habana|google|cloud", "", words.casefold())
 
 
+@lru_cache(maxsize=1024)
 def bare(name: str) -> str:
     """A device's name without its number, the box that it stands in, and the size of its slice.
 

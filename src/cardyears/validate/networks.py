@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -61,6 +62,7 @@ class Network(msgspec.Struct, frozen=True):
     """Whether the words say how many ports there are; else there is taken to be one for each device."""
 
 
+@lru_cache(maxsize=1024)
 def network(words: str) -> Network:
     """The rate between nodes that words such as "8x HDR InfiniBand 200Gb/s per node" mean.
 

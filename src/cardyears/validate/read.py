@@ -51,6 +51,8 @@ _DEFAULT_RANK = 16
 """Of adapters, where the row does not say: PEFT's examples."""
 _PRECISIONS = ("bf16", "fp16", "fp32", "tf32", "fp8", "mxfp8", "nvfp4")
 _QUANTISED = ("nf4", "int4", "int8")
+_WIDE = {"fp16", "tf32", "fp32"}
+"""Precisions of 16 bits and more that a device may have a peak for, beside the usual one."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -234,7 +236,8 @@ class Reader:
         if gains is None:
             gains = self._gains[device.key] = silicon(device, self.catalogue).gain
         tried = (precision, *(("fp8",) if precision in LOW_PRECISION else ()), usual)
-        found = next(one for one in tried if one in gains or one in ("bf16", usual) or one in _wide(device))
+        wide = _WIDE & device.peaks.keys()
+        found = next(one for one in tried if one in gains or one in ("bf16", usual) or one in wide)
         if found != precision:
             notes("computes", found, f"{device.name} has no rate for {precision}")
         return cast(Precision, found)
@@ -284,11 +287,6 @@ def problems(runs: Iterable[Measured], catalogue: Catalogue) -> tuple[list[Probl
         else:
             skipped.append(one)
     return made, skipped
-
-
-def _wide(device: Device) -> tuple[str, ...]:
-    """Precisions of 16 bits and more for which the device has a peak."""
-    return tuple(one for one in ("fp16", "tf32", "fp32") if one in device.peaks)
 
 
 def _fewest(run: Measured, arch: Architecture, row: AcceleratorRow | None, devices: int) -> layouts.Degrees:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -124,6 +125,7 @@ def near(size: float, other: float) -> bool:
     return abs(size / other - 1.0) <= SAME_SIZE
 
 
+@lru_cache(maxsize=1024)
 def _parted(name: str) -> tuple[str, float | None]:
     """Family and generation in one word, and the size that a name states, in parameters."""
     words = re.findall(r"(?:[^\W_]|(?<=\d)\.(?=\d))+", name.rsplit("/", maxsplit=1)[-1].casefold())
