@@ -30,7 +30,7 @@ from cardyears.catalogue.load import load
 from cardyears.machine.engine import Engine
 from cardyears.resolve.spreads import UNSTATED
 from cardyears.validate.compare import engines
-from cardyears.validate.held import is_guessed
+from cardyears.validate.held import is_guessed, leaves_open
 from cardyears.validate.memory import (
     GROUPS,
     ComparedMemory,
@@ -69,8 +69,8 @@ FEWEST_RUNS, FEWEST_SOURCES = 8, 2
 """Below either an engine has no interval of its own."""
 NARROWEST = 0.04
 """Half the width, in logarithm, that no interval goes below: allocators, versions and drivers differ."""
-ONE_SOURCE = 1.5
-"""Factor on the width where one source alone has measured an engine."""
+ONE_SOURCE = 0.5
+"""How much wider an interval is where one source alone has measured an engine; half as much with each further one."""
 
 Values = dict[str, dict[str, float]]
 
@@ -209,22 +209,24 @@ class Found(NamedTuple):
 
 
 Spread = dict[str, Found]
-"""By engine; "any" and "any-adapters" are for all others, "unstated" for runs of which something had to be guessed."""
+"""By engine, of runs of which nothing had to be guessed; "any" and "any-adapters" are for all other engines, "unstated"
+for the runs of which something was."""
 
 
 def spreads(rows: Sequence[ComparedMemory], unseen: Sequence[ComparedMemory]) -> Spread:
     """Intervals by engine, from both fits; for engines that nobody measured, of all sources left out."""
     found: Spread = {}
     for name, wanted in (("any", False), ("any-adapters", True)):
-        seen, left = ([one for one in usable(of) if adapters(one) == wanted] for of in (rows, unseen))
+        seen, left = ([one for one in told(of) if adapters(one) == wanted] for of in (rows, unseen))
         found[name] = described(interval(left), seen, left)
-    seen, left = ([one for one in usable(of) if is_guessed(one.problem)] for of in (rows, unseen))
+    seen, left = ([one for one in usable(of) if leaves_open(one.problem)] for of in (rows, unseen))
     found[UNSTATED] = described(interval([*seen, *left]), seen, left)
     for key in sorted({one.problem.engine for one in rows}):
-        seen, left = ([one for one in usable(of) if one.problem.engine == key] for of in (rows, unseen))
+        seen, left = ([one for one in told(of) if one.problem.engine == key] for of in (rows, unseen))
         if len(seen) >= FEWEST_RUNS:
-            several = len({one.problem.measured.source for one in seen}) >= FEWEST_SOURCES
-            found[key] = described(interval([*seen, *left]) if several else wider(interval(seen)), seen, left)
+            sources = len({one.problem.measured.source for one in seen})
+            some = [*seen, *left] if sources >= FEWEST_SOURCES else seen
+            found[key] = described(wider(interval(some), sources), seen, left)
     return found
 
 
@@ -244,6 +246,11 @@ def usable(rows: Iterable[ComparedMemory]) -> list[ComparedMemory]:
     return [one for one in rows if one.measured and one.problem.measured.quality == "good"]
 
 
+def told(rows: Iterable[ComparedMemory]) -> list[ComparedMemory]:
+    """Those of which nothing had to be guessed."""
+    return [one for one in usable(rows) if not is_guessed(one.problem)]
+
+
 def interval(rows: Sequence[ComparedMemory]) -> Interval:
     """The interval of some rows."""
     ratios: dict[str, list[float]] = defaultdict(list)
@@ -253,9 +260,10 @@ def interval(rows: Sequence[ComparedMemory]) -> Interval:
     return Interval(min(low, math.exp(-NARROWEST)), 1.0, max(high, math.exp(NARROWEST)))
 
 
-def wider(width: Interval) -> Interval:
-    """An interval that rests on one source."""
-    return Interval(width.low**ONE_SOURCE, 1.0, width.high**ONE_SOURCE)
+def wider(width: Interval, sources: int) -> Interval:
+    """An interval that rests on so many sources."""
+    more = 1.0 + ONE_SOURCE / 2.0 ** (sources - 1)
+    return Interval(width.low**more, 1.0, width.high**more)
 
 
 def of_engine(found: Spread, one: ComparedMemory) -> Interval:

@@ -13,7 +13,7 @@ from cardyears.base.units import GIB
 from cardyears.catalogue.load import load
 from cardyears.resolve.spreads import memory_spread
 from cardyears.validate.compare import engines
-from cardyears.validate.held import held, is_guessed
+from cardyears.validate.held import held, is_guessed, leaves_open
 from cardyears.validate.memory import (
     GROUPS,
     ComparedMemory,
@@ -112,7 +112,8 @@ def test_an_interval_is_wider_where_what_decides_the_peak_is_guessed() -> None:
     made = held(problems(load_runs(), load())[0], load())
     usual = load().memory["unstated"]
     guessed = [one for one in made if is_guessed(one.problem)]
-    assert len(guessed) > 90
+    assert len(guessed) > 40
+    assert any(leaves_open(one.problem) and not is_guessed(one.problem) for one in made)  # a recipe says it
     assert all(one.spread.low <= usual.low and one.spread.high >= usual.high for one in guessed)
     measured = [one for one in guessed if one.measured and one.problem.measured.quality == "good"]
     assert 0.75 <= sum(one.inside for one in measured) / len(measured) <= 0.95
