@@ -116,7 +116,7 @@ def _recomputed(layout: Layout, computed: Passes, job: Job) -> Pass:
     """What the backward pass computes again; `work.activations.Recompute` says what each word means."""
     forward, zero = computed.forward, 0.0 * computed.forward.moved
     if layout.recompute == "full":
-        return forward.times(again_share(job, layout))
+        return computed.again.times(again_share(job, layout))
     core = forward.core if layout.kernel == "eager" else zero
     if layout.recompute == "none":
         return Pass(zero, zero, zero, zero)
@@ -143,7 +143,7 @@ def over_layers(job: Job, layout: Layout, within: Block, between: DataTraffic, t
         context_traffic=context * (1.0 + twice) + context_back,
         expert_traffic=inside.expert * (2.0 + twice),
     )
-    if layout.schedule == "dualpipe":
+    if layout.schedule == "dualpipe" or layout.expert_overlap:
         # The micro-batch that comes the other way computes while this one's tokens travel: deepseek-v3-2024, 3.2.1.
         lines = _beside(lines, "expert_traffic", forward.device + backward.device)
     ahead = forward.device + inside.tensor + context + lines["expert_traffic"] / (2.0 + twice)
