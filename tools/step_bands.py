@@ -51,7 +51,7 @@ def rules(every: Sequence[Seen]) -> dict[str, Rule]:
 def _rule(some: Sequence[Seen], farther: float) -> Rule:
     """Percentiles, every source weighing as the root of its runs, and corrected for how few sources there are.
 
-    A new source is one more beside n: (n + 1)/n of the percentile's share (Vovk 2005; Angelopoulos 2023, section 1).
+    A new source is one more beside n: (n + 1)/n of each percentile's share (Vovk 2005; Angelopoulos 2023, section 1).
     """
     ratios: dict[str, list[float]] = defaultdict(list)
     for one in some:

@@ -32,7 +32,8 @@ FREE = {
     "product_factor": 1.0, "attention_factor": 1.0, "memory_bound_factor": 1.0, "kernel_s": 0.0, "collective_s": 0.0,
     "routing_s": 0.0, "grouped_loss": 1.0,
     "step_s": 0.0, "gradient_exposure": 1.0, "tensor_exposure": 1.0, "expert_exposure": 1.0, "reduce_bytes": 2.0,
-    "loss_passes": 0.0, "chunked_loss_passes": 0.0, "optimizer_passes": 1.0, "compiled": False, "memory": NO_HABITS,
+    "loss_passes": 0.0, "chunked_loss_passes": 0.0, "optimizer_passes": 1.0, "compiled": False, "stops_early": False,
+    "memory": NO_HABITS,
 }  # fmt: skip
 
 

@@ -197,6 +197,15 @@ def test_full_recomputation_computes_the_blocks_forward_once_more(ideal: Any) ->
     assert estimate(job, Layout()).time["recomputation"] == 0
 
 
+def test_recomputation_that_stops_early_leaves_out_the_product_that_ends_a_layer(ideal: Any) -> None:
+    whole, early = (
+        estimate(ideal(LLAMA3_8B, moved=FAST, stops_early=word), Layout(recompute="full")).time["recomputation"] * PEAK
+        for word in (False, True)
+    )
+    assert whole - early == pytest.approx(32 * 2 * 4_096 * 14_336 * TOKENS, rel=1e-9)
+    assert passed(ideal(LLAMA3_8B, stops_early=True)).forward == passed(ideal(LLAMA3_8B)).forward
+
+
 def test_selective_recomputation_computes_eager_attention_again_and_nothing_with_a_flash_kernel(ideal: Any) -> None:
     job = ideal(LLAMA3_8B)
     eager = estimate(job, Layout(recompute="selective", kernel="eager")).time["recomputation"]

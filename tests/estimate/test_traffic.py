@@ -205,6 +205,14 @@ def test_dualpipe_hides_the_experts_traffic_behind_the_other_micro_batch(ideal: 
     assert dual < plain
 
 
+def test_an_engine_may_hide_the_experts_traffic_in_any_schedule(ideal: Any) -> None:
+    job = ideal(MIXTURE, per_node=1)
+    plain, beside = (
+        run(job, dp=8, ep=8, accumulation=8, expert_overlap=word).time["expert_traffic"] for word in (False, True)
+    )
+    assert beside < plain
+
+
 def test_a_pipeline_that_leaves_a_node_anywhere_waits_for_the_network(ideal: Any) -> None:
     # 4 ranks a stage in nodes of 8: the first two stages are neighbours, the second and third are not.
     who = mesh(Layout(tp=4, pp=4), 8.0)

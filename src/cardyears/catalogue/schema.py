@@ -349,6 +349,7 @@ class EngineRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     optimizer_passes: Figure
     compiled: bool = False
     compiled_gain: Share
+    stops_early: bool = False
     flash: bool = True
     sp: bool = False
     axes: tuple[Literal["tp", "pp", "cp", "ep"], ...] = ()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cardyears.base.broadcast import any_of, floor, minimum, where
 from cardyears.estimate.setting import Core, Setting
 from cardyears.layout.layout import Layout
-from cardyears.layout.shard import DISPATCH_MOVES, LayerWork, Product, padded_vocabulary
+from cardyears.layout.shard import CHANNELS, DISPATCH_MOVES, LayerWork, Product, padded_vocabulary
 from cardyears.machine.efficiency import EAGER_PASSES
 from cardyears.machine.rates import HALF_BYTES, Rates
 from cardyears.work.params import ADAPTED
@@ -72,6 +72,8 @@ class Passes(NamedTuple):
     """Head and loss, forward and backward, on the rank that has them."""
     embedding: Pass
     """Embedding, forward and backward."""
+    again: Pass
+    """The forward pass as full recomputation runs it once more."""
     weight_casts: Seconds
     """Of all layers' weights to a low precision: once a step, for all its micro-batches."""
 
@@ -97,25 +99,28 @@ def passes(job: Job, layout: Layout, there: Setting) -> Passes:
     rates, tokens = there.rates, tokens_per_rank(job, layout)
     zero = 0.0 * tokens
     forward = backward = Pass(zero, zero, zero, zero)
-    weights, casts = zero, zero
+    weights, casts, spared = zero, zero, zero
     for work, core in zip(there.model.layers, there.cores, strict=True):
-        ahead, back, of_weights = _layer(work, core, job, layout, rates, tokens)
+        ahead, back, of_weights, last = _layer(work, core, job, layout, rates, tokens)
         forward, backward = forward.plus(ahead.times(work.times)), backward.plus(back.times(work.times))
-        weights = weights + of_weights * work.times
+        weights, spared = weights + of_weights * work.times, spared + last * work.times
         casts = casts + _weight_casts(work, layout, rates) * work.times
     head, embedding = _head(job, layout, there, tokens), _embedding(there, tokens)
-    return Passes(forward, backward, weights, head, embedding, casts)
+    again = forward._replace(products=forward.products - where(job.engine.stops_early, spared, zero))
+    return Passes(forward, backward, weights, head, embedding, again, casts)
 
 
 def _layer(
     work: LayerWork, flop: Core, job: Job, layout: Layout, rates: Rates, tokens: Count
-) -> tuple[Pass, Pass, Seconds]:
-    """Forward, backward, and the weights' part of the backward's products, of one layer."""
+) -> tuple[Pass, Pass, Seconds, Seconds]:
+    """Forward, backward, the weights' part of the backward's products, and the products that end the layer."""
     zero = 0.0 * tokens
-    ahead, inputs, weights = zero, zero, zero
+    ahead, inputs, weights, last = zero, zero, zero, zero
     for product in work.products:
         times = _product(product, work, job, layout, rates, tokens)
         ahead, inputs, weights = ahead + times[0], inputs + times[1], weights + times[2]
+        if product.rows and product.part in CHANNELS:
+            last = last + times[0]
     core, core_back = _core(work, flop, job, layout, rates, tokens)
     factor = job.engine.moved_factor(compiled=layout.compiled)
     moved = rates.move(_moved(work, job, layout, tokens) * rates.element_bytes) * factor
@@ -130,7 +135,7 @@ def _layer(
     routed = where(work.experts, counting, 0.0)
     forward = Pass(ahead, core, moved + routed, kernels)
     backward = Pass(inputs + weights, core_back, moved * MOVED_BACKWARD + routed, kernels * BACKWARD_KERNELS)
-    return forward, backward, weights
+    return forward, backward, weights, last
 
 
 def _product(

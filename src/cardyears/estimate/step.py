@@ -100,7 +100,7 @@ def _recomputed(layout: Layout, computed: Passes, there: Setting) -> Pass:
     """What the backward pass computes again; `work.activations.Recompute` says what each word means."""
     forward, zero = computed.forward, 0.0 * computed.forward.moved
     if layout.recompute == "full":
-        return forward.times(again_share(there.model.layer_count, layout))
+        return computed.again.times(again_share(there.model.layer_count, layout))
     core = forward.core if layout.kernel == "eager" else zero
     if layout.recompute == "none":
         return Pass(zero, zero, zero, zero)
@@ -127,7 +127,7 @@ def over_layers(job: Job, layout: Layout, within: Block, between: DataTraffic, t
         context_traffic=context * (1.0 + twice) + context_back,
         expert_traffic=inside.expert * (2.0 + twice),
     )
-    if layout.schedule == "dualpipe":
+    if layout.schedule == "dualpipe" or layout.expert_overlap:
         # The micro-batch that comes the other way computes while this one's tokens travel: deepseek-v3-2024, 3.2.1.
         lines = _beside(lines, "expert_traffic", forward.device + backward.device)
     ahead = forward.device + inside.tensor + context + lines["expert_traffic"] / (2.0 + twice)

@@ -69,6 +69,8 @@ class Layout(msgspec.Struct, frozen=True):
     """Whether launches are recorded once and replayed (CUDA graphs), so that the host takes no time for each."""
     overlap: bool = True
     """Whether traffic of gradients and weights runs beside the computation, as far as the engine can."""
+    expert_overlap: bool = False
+    """Whether one micro-batch's tokens travel to their experts while another one computes."""
     offload: Offload = "none"
     offload_to: OffloadTo = "cpu"
     precision: Precision = "bf16"

@@ -43,6 +43,7 @@ class PartialLayout(msgspec.Struct, frozen=True, kw_only=True):
     compiled: bool | None = None
     graphs: bool | None = None
     overlap: bool | None = None
+    expert_overlap: bool | None = None
     offload: Offload | None = None
     offload_to: OffloadTo | None = None
     precision: Precision | None = None

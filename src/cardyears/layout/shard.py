@@ -124,7 +124,7 @@ def _layer_work(layer: Layer, times: int, arch: Architecture) -> LayerWork:
     routed = [linear for linear in linears if linear.part == ROUTED and linear.held > 1]
     top_k = max((linear.used for linear in routed), default=0)
     experts = max((linear.held for linear in routed), default=0)
-    blocks = sum(any(one.rows and one.part in parts for one in products) for parts in (("attention",), _CHANNELS))
+    blocks = sum(any(one.rows and one.part in parts for one in products) for parts in (("attention",), CHANNELS))
     vectors = sum(layer.mixer.vectors().values()) + sum(channel.vectors().values())
     biases = sum(linear.held * linear.outputs * linear.bias for linear in linears)
     copies = top_k * (getattr(channel, "latent", 0) or arch.hidden) if isinstance(channel, Experts) or top_k else 0
@@ -187,7 +187,8 @@ def model_work(arch: Architecture) -> ModelWork:
     )
 
 
-_CHANNELS = ("mlp", "shared_experts", ROUTED)
+CHANNELS = ("mlp", "shared_experts", ROUTED)
+"""Parts of a layer behind its mixer."""
 
 
 def _products(linears: tuple[Linear, ...], kv_heads: int) -> Iterator[Product]:
@@ -220,7 +221,7 @@ def _moved_split(linears: tuple[Linear, ...]) -> float:
 
 def _kernels(layer: Layer, products: tuple[Product, ...], experts: int) -> int:
     mixer = bool(layer.mixer.score_heads) or any(one.part == "attention" for one in products)
-    channel = any(one.part in _CHANNELS for one in products)
+    channel = any(one.part in CHANNELS for one in products)
     each = _KERNELS
     return (
         each["norm"] * layer.norms

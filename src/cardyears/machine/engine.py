@@ -104,6 +104,9 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a compiler fuses memory-bound operators by default."""
     compiled_gain: float
     """Bytes of memory-bound operators with the compiler over those without."""
+    stops_early: bool
+    """Whether recomputation stops at the last tensor that the backward pass reads, and leaves out the product that ends
+    a layer: checkpoints of PyTorch 2.1 and later without re-entry, compilers that drop what nobody reads."""
     flash: bool
     """Whether attention is a fused kernel by default."""
     axes: tuple[str, ...]

@@ -61,7 +61,7 @@ _WORDS: dict[str, dict[str, str]] = {
     "offload_to": _words(get_args(OffloadTo)),
     "precision": _words(get_args(Precision)),
 }
-_BOOLEANS = ("sp", "balanced", "chunked_loss", "dropout", "compile", "graphs", "overlap", "fsdp")
+_BOOLEANS = ("sp", "balanced", "chunked_loss", "dropout", "compile", "graphs", "overlap", "expert_overlap", "fsdp")
 _NUMBERS = (
     *("tp", "pp", "virtual_stages", "dp", "cp", "ep", "etp", "shard_group"),
     *("micro_batch", "global_batch", "accumulation", "recompute_every"),
@@ -69,7 +69,8 @@ _NUMBERS = (
 KEYS = (
     *("tp", "sp", "pp", "virtual_stages", "schedule", "dp", "cp", "context_kind", "balanced", "ep", "etp"),
     *("zero", "shard_group", "micro_batch", "global_batch", "accumulation", "recompute", "recompute_every"),
-    *("kernel", "chunked_loss", "dropout", "compile", "graphs", "overlap", "offload", "offload_to", "precision"),
+    *("kernel", "chunked_loss", "dropout", "compile", "graphs", "overlap", "expert_overlap"),
+    *("offload", "offload_to", "precision"),
 )
 """What a layout may say, as messages list it."""
 _ALIASES = {

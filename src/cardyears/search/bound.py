@@ -24,11 +24,14 @@ def least_layers(job: Job, layout: Layout, within: Block) -> Seconds:
     """Seconds below which one micro-batch cannot go through all layers of one rank.
 
     products + attention + memory-bound, forward, backward and again, + tensor and expert traffic
+
+    Leaves out the experts' traffic where it may hide.
     """
     computed, inside = within.computed, within.inside
     twice: Scalar = again_share(float(job.architecture.layer_count), layout)
-    layers = computed.forward.device * (1.0 + twice) + computed.backward.device
-    return layers + (inside.tensor + inside.expert) * (2.0 + twice)
+    layers = computed.forward.device + computed.again.device * twice + computed.backward.device
+    hidden = layout.schedule == "dualpipe" or layout.expert_overlap
+    return layers + (inside.tensor + (0.0 if hidden else inside.expert)) * (2.0 + twice)
 
 
 def least_step(job: Job, layout: Layout, within: Block) -> Seconds:

@@ -65,7 +65,14 @@ HABITS: Mapping[str, Habit] = {
     "megatron-deepspeed-2023": Habit(
         0, "full", f"Megatron-DeepSpeed's examples: {_OLD}", dropout=True, degrees_said=True, reports="driver"
     ),
-    "nemo": Habit(1, "none", _CORE, degrees_said=True, reports="allocated"),
+    "nemo": Habit(
+        1,
+        "none",
+        f"{_CORE}; they interleave (virtual_pipeline_model_parallel_size)",
+        degrees_said=True,
+        reports="allocated",
+        chunk_layers=1,
+    ),
     "megatron-bridge": Habit(1, "none", _CORE, degrees_said=True, reports="allocated"),
     "megatron-core": Habit(1, "none", _CORE, degrees_said=True, reports="allocated"),
     "mlperf": Habit(1, "none", _CORE, degrees_said=True, reports="allocated"),

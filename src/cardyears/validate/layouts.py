@@ -133,6 +133,7 @@ def layout(
         compiled=run.compiled,
         graphs="cuda-graph" in run.flags,
         overlap="no-overlap" not in run.flags,
+        expert_overlap="expert-overlap" in run.flags,
         offload=_offload(run),
         precision=precision,
     )

@@ -110,6 +110,25 @@ def is_unheard(words: str) -> bool:
     return bool(words) and not (said.gbit_s or said.single or said.domain or _KNOWN.search(words))
 
 
+SENT_BYTES = 2.0
+"""For each parameter, into and out of each node that holds the whole model: its gradient and its new weight in 16 bits,
+each of which crosses half a time at least."""
+
+
+def other_port(said: Network, per_node: int, parameters: float, step_s: float | None) -> bool:
+    """Whether the gradients of a model that stands in every node would take longer over this network than the step.
+
+    Then the words are of another port than the one that joins the devices: management's.
+
+    >>> other_port(network("100GbE"), 8, 8e9, 0.19), other_port(network("8x 400 Gb/s"), 8, 8e9, 0.19)
+    (True, False)
+    """
+    rate = bandwidth(said, per_node)
+    if rate is None or step_s is None:
+        return False
+    return SENT_BYTES * parameters > step_s * rate * per_node
+
+
 def _aside(clause: str) -> bool:
     """Whether a clause is of ports that carry no gradients."""
     return re.match(r"\s*(?:storage|management)(?!&compute)", clause, re.IGNORECASE) is not None

@@ -55,7 +55,7 @@ FLAGS: Mapping[str, str] = {
     "natural-routing": r"natural routing",
     "deep-ep": r"DeepEP|deepep",
     "hybrid-ep": r"hybridep|HybridEP",
-    "expert-overlap": r"EP A2A overlap|1F1B EP overlap",
+    "expert-overlap": r"EP A2A overlap|1F1B EP overlap|EP overlap on\b",
     # how the work is laid out
     "no-overlap": r"no compute/comm overlap",
     "async-tp": r"async TP",

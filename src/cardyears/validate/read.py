@@ -157,7 +157,7 @@ class Reader:
         seq_len = self._seq_len(run, notes)
         precision = _precision(run, row, notes)
         laid = layouts.degrees(run, notes, lambda devices: _fewest(run, arch, row, devices))
-        machine = self._cluster(run, device, row, laid.devices, notes)
+        machine = self._cluster(run, arch, device, row, laid, notes)
         precision = self._computed(precision, machine.device, notes)
         return Problem(
             run,
@@ -250,16 +250,28 @@ class Reader:
         shapes.check_count(known, run)
         return known
 
-    def _cluster(self, run: Measured, key: str, row: AcceleratorRow | None, devices: int, notes: Notes) -> Cluster:
+    def _cluster(
+        self,
+        run: Measured,
+        arch: Architecture,
+        key: str,
+        row: AcceleratorRow | None,
+        laid: layouts.Degrees,
+        notes: Notes,
+    ) -> Cluster:
         said = networks.network(run.network)
         dies = 1 if row is None else row.dies
-        count = max(1, devices // dies)
+        count = max(1, laid.devices // dies)
+        per_box = run.per_node or machines.BOX
+        replicas = run.method in ("pretrain", "full") and laid.tp * laid.pp * laid.cp <= per_box < count
+        if replicas and networks.other_port(said, per_box, total_parameters(arch), run.step_s):
+            said = networks.Network()
         per_node = run.per_node and min(run.per_node, count)
         words = HardwareText(
             device=key,
             count=count,
             per_node=per_node,
-            link_bandwidth_bytes_s=networks.bandwidth(said, run.per_node or machines.BOX),
+            link_bandwidth_bytes_s=networks.bandwidth(said, per_box),
             link_per_device=True,
         )
         domain = None if row is None else machines.domain(key, row, count, said)
