@@ -19,7 +19,7 @@ from cardyears.validate.runs import load_runs
 from timing import Line, median
 
 LEAST = 20.0
-"""Times that predicting all runs must be faster than asking for each estimate."""
+"""Times faster that predicting all runs must be, and reading and scoring them besides, than asking for each."""
 EVERY = 12
 """One run in so many is asked for by itself."""
 
@@ -84,7 +84,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     found = lines(parser.parse_args().runs)
     print(*found, sep="\n")
-    return int(found[4].value < LEAST)
+    return int(min(found[4].value, found[5].value) < LEAST)
 
 
 if __name__ == "__main__":
