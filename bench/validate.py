@@ -12,7 +12,7 @@ import cardyears
 from cardyears.base.errors import CardyearsError
 from cardyears.catalogue.load import load
 from cardyears.estimate.estimate import estimate
-from cardyears.validate.compare import compared, engines, estimable, job, measured_step
+from cardyears.validate.compare import clocked_step, compared, engines, estimable, job
 from cardyears.validate.read import Problem, problems
 from cardyears.validate.report import validation
 from cardyears.validate.runs import load_runs
@@ -28,7 +28,7 @@ def lines(runs: int) -> list[Line]:
     """Milliseconds a run, and how many times faster all of them are at once."""
     catalogue = load()
     made, _ = problems(load_runs(), catalogue)
-    timed = [one for one in made if measured_step(one) is not None and estimable(one)]
+    timed = [one for one in made if clocked_step(one) is not None and estimable(one)]
     asked = [words for one in timed[::EVERY] if (words := _asked(one))]
     known = engines(catalogue)
     jobs = [(job(one, catalogue, known), one.layout) for one in timed[::EVERY]]

@@ -327,7 +327,8 @@ def environment() -> Environment:
     found.filters["signed"] = lambda value: f"{value:+.1%}".replace("%", " %").replace("-", "−")
     found.globals |= steps() | peaks()
     found.globals |= groups()
-    found.globals["held_out"] = json.loads((DOCS / "examples" / "held_out.json").read_text(encoding="utf-8"))
+    for name in ("held_out", "one_row", "refit"):
+        found.globals[name] = json.loads((DOCS / "examples" / f"{name}.json").read_text(encoding="utf-8"))
     found.globals |= {"calibration_example": (DOCS / "examples" / "mine.toml").read_text(encoding="utf-8").strip()}
     found.globals |= {
         "assumption": assumption,

@@ -2,7 +2,8 @@
 
     python tools/fit_steps.py
     python tools/fit_steps.py --held-out    how far off it is on runs that it was not fitted on; writes nothing
-    python tools/fit_steps.py --refit       the same by whole fits without a fifth, and without each large source
+    python tools/fit_steps.py --refit       the same by whole fits without a fifth, and without each large source;
+                                            writes what it found into docs/examples/refit.json
 
 Starts from ``tools/priors.toml`` (what a coefficient would be without any run, how sure that is, and which engines are
 alike), fits all of them jointly on the runs that ship with the product, and writes them into ``engines.toml`` and
@@ -14,6 +15,7 @@ kind are. Deterministic.
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable
@@ -24,6 +26,7 @@ from numpy.typing import NDArray
 from cardyears.catalogue.compile import DATA
 from cardyears.catalogue.load import load
 from held_out import Fitted, HeldOut, fold, left_out, source, summary
+from held_out_report import EXAMPLES
 from step_intervals import write_intervals
 from step_model import HUBER, SHARES, Array, Model, Row, coefficients, load_priors, precision, robust, rows_of
 
@@ -100,6 +103,7 @@ def held_out(fitted: Fitted) -> None:
         print(f"{name}: {_said(summary(rows, found))}")
 
 
+REFIT = EXAMPLES / "refit.json"
 LARGE_SOURCE = 60
 """Runs of a source that is left out of a whole fit."""
 
@@ -109,13 +113,19 @@ def refit(fitted: Fitted) -> None:
     rows = list(fitted.model.rows)
     many = Counter(source(row) for row in rows)
     large = {name for name, count in many.items() if count >= LARGE_SOURCE}
+    said = {}
     for name, group in (("five folds", fold), ("each large source left out", source)):
         out = np.array([group is fold or source(row) in large for row in rows])
         some = [row for row, one in zip(rows, out, strict=True) if one]
         whole, quick = without(fitted, group, out)[out], left_out(fitted, group)[out]
         print(f"{name}: {_said(summary(some, whole))}")
         print(f"  without fitting again: {_said(summary(some, quick))}")
-        print(f"  median difference of a run's two errors: {np.median(np.abs(whole - quick)):.2%}")
+        apart = float(np.median(np.abs(whole - quick)))
+        print(f"  median difference of a run's two errors: {apart:.2%}")
+        said[group.__name__] = {
+            "whole": summary(some, whole).errors.median, "quick": summary(some, quick).errors.median, "apart": apart,
+        }  # fmt: skip
+    REFIT.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
 
 
 def without(fitted: Fitted, group: Callable[[Row], Hashable], wanted: Mask) -> Array:
@@ -164,6 +174,6 @@ def main(*, quickly: bool, wholly: bool) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--held-out", action="store_true", help="leave runs out and compare; write nothing")
-    parser.add_argument("--refit", action="store_true", help="leave runs out of whole fits; write nothing")
+    parser.add_argument("--refit", action="store_true", help="leave runs out of whole fits")
     asked = parser.parse_args()
     main(quickly=asked.held_out, wholly=asked.refit)

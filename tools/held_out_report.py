@@ -21,7 +21,8 @@ from cardyears.validate.read import Problem
 from held_out import Seen, source
 from step_bands import Rule, holds, kind, rules
 
-REPORT = Path(__file__).parents[1] / "docs" / "examples" / "held_out.json"
+EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
+REPORT = EXAMPLES / "held_out.json"
 SMALLEST_GROUP = 30
 """Runs of a group whose coverage is looked at by itself."""
 VTRAIN = "vtrain-validation"

@@ -19,7 +19,7 @@ from cardyears.estimate.setting import setting
 from cardyears.machine.engine import Engine
 from cardyears.machine.silicon import Silicon
 from cardyears.resolve.silicon import EVERY_FAMILY, silicon
-from cardyears.validate.compare import engines, estimable, job, measured_step
+from cardyears.validate.compare import clocked_step, engines, estimable, job, measured_step
 from cardyears.validate.read import Problem, problems
 from cardyears.validate.runs import load_runs
 
@@ -70,8 +70,8 @@ class Row(NamedTuple):
 
     @property
     def good(self) -> bool:
-        """Whether errors are scored on it."""
-        return self.problem.measured.quality == "good"
+        """Whether errors are scored on it: of good quality, and timed. A printed rate of FLOP is only fitted on."""
+        return self.problem.measured.quality == "good" and clocked_step(self.problem) is not None
 
 
 class Coefficient(NamedTuple):

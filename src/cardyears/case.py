@@ -189,7 +189,8 @@ class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     runs: int
     error: float
-    """Mean error of the step time, without its sign, by fits that these runs were left out of."""
+    """Mean error of the step time, without its sign, by fits that these runs were left out of; of a person's own runs
+    what the factors that were fitted on them leave."""
     away: float
     """How unlike it is; 0 where engine, device, method, precision and all sizes are the same."""
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import pytest
 
 from cardyears.catalogue.load import load
+from cardyears.machine.calibration import Calibration, Kept
 from cardyears.resolve.nearness import Place, distance, measured_grounds
 from cardyears.resolve.neighbours import neighbours
 from support.asking import invoke
@@ -26,24 +28,36 @@ def test_a_run_of_the_same_kind_is_no_way_off() -> None:
     assert first.away == pytest.approx(0.0, abs=0.01)
     assert (first.devices, first.seq_len, first.precision, first.method) == (8, 8_192, "bf16", "pretrain")
     assert "H100" in first.device
-    assert 0.0 < first.error < 0.5
-    assert first.runs >= 1
+    rows = [row for row in load().measured if (row.source, row.devices, row.seq_len) == (first.source, 8, 8_192)]
+    assert first.error in [pytest.approx(math.expm1(row.error)) for row in rows]
+    assert first.runs in [row.runs for row in rows]
+
+
+def test_a_persons_own_runs_are_among_them_by_their_files_name() -> None:
+    own = Kept(
+        engine="nemo", device="h100-sxm-80gb", method="pretrain", precision="bf16", experts=False, parameters=8.03e9,
+        devices=8, seq_len=8_192, rows=2, slower=1.25,
+    )  # fmt: skip
+    first = neighbours(load().with_rows({}, Calibration(name="mine.toml", kept=(own,))), HERE)[0]
+    assert (first.source, first.runs, first.away) == ("mine.toml", 2, pytest.approx(0.0, abs=1e-6))
+    assert first.error == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize(
     "asked",
     [
+        ("plan", "llama-3-8b", "--on", "8x H100 + 8x A100", "--tokens", "100B"),
         ("estimate", "llama-3.1-8b", "--on", "8x H100", "--engine", "nemo"),
         ("plan", "llama-3.1-8b", "--on", "8x H100"),
         ("check", "llama-3.1-8b", "--on", "8x H100", "--for", "30d"),
     ],
-    ids=lambda asked: asked[0],
+    ids=lambda asked: f"{asked[0]} {asked[3]}",
 )
 def test_every_explanation_names_them_with_their_errors(asked: tuple[str, ...]) -> None:
     out = " ".join(invoke(*asked, "--explain").out.split())
     assert "Nearest measured runs" in out
     assert "parameters on 8 × H100 SXM 80GB" in out
-    assert "off by" in out
+    assert re.search(r"off by \d+(\.\d)? % ", out)
     assert "Nearest measured runs" not in invoke(*asked).out
 
 

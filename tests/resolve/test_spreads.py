@@ -9,7 +9,7 @@ import pytest
 
 from cardyears.base.interval import Interval
 from cardyears.catalogue.load import load
-from cardyears.machine.calibration import Calibration
+from cardyears.machine.calibration import Calibration, Kept
 from cardyears.resolve.nearness import FARTHEST, Ground, Near, Place, distance, measured_grounds, near
 from cardyears.resolve.spreads import DENSE, EXPERTS, UNNAMED, spread_at, step_spread
 
@@ -95,3 +95,16 @@ def test_a_calibration_says_what_it_leaves() -> None:
     left = Interval(0.9, 1.0, 1.1)
     mine = load().with_rows({}, Calibration(step_spread=left))
     assert step_spread(mine, HERE, named=False) == left
+
+
+def test_what_a_calibration_leaves_holds_near_its_runs_and_the_usual_far_away() -> None:
+    kept = Kept(
+        engine=HERE.engine, device=HERE.device, method=HERE.method, precision=HERE.precision, experts=False,
+        parameters=math.exp(HERE.size), devices=round(math.exp(HERE.devices)), seq_len=round(math.exp(HERE.length)),
+        rows=9, slower=1.0,
+    )  # fmt: skip
+    left = Interval(0.9, 1.0, 1.1)
+    mine = load().with_rows({}, Calibration(step_spread=left, kept=(kept,), rows=9))
+    assert step_spread(mine, HERE, named=True).high == pytest.approx(left.high, rel=0.01)
+    far = HERE._replace(engine="maxtext", device="tpu-v5e", family="tpu", method="lora", size=27.0)
+    assert step_spread(mine, far, named=True).high == pytest.approx(step_spread(load(), far, named=True).high, rel=0.02)

@@ -14,9 +14,9 @@ from cardyears.catalogue.load import load
 from cardyears.estimate.setting import setting
 from cardyears.estimate.step import step
 from cardyears.machine.calibration import FACTORS, Calibration, Kept
-from cardyears.resolve.calibration import calibrated, read_calibration
-from cardyears.resolve.likeness import engine_at
-from cardyears.resolve.nearness import distance
+from cardyears.resolve.calibration import MOST_KEPT, MOST_ROWS, calibrated, read_calibration
+from cardyears.resolve.likeness import Likeness, engine_at
+from cardyears.resolve.nearness import Place, distance
 from cardyears.validate.calibrate import COMMON, WITHIN, calibrate, one_row, spread
 from cardyears.validate.compare import Compared, compared, engines, job
 from cardyears.validate.interval import interval, run_place
@@ -136,6 +136,22 @@ BAD = {
     "half a spread": ("[calibration]\nstep_spread = [0.9]\n", "mine.toml: step_spread cannot be [0.9]."),
     "a spread beside one": ("[calibration]\nstep_spread = [1.1, 1.2]\n", "Write two numbers around 1, such as"),
     "a kept run without its sizes": ('[calibration]\nkept = [{ engine = "nemo" }]\n', "mine.toml: kept cannot be "),
+    "a kept run of an engine that nobody knows": (
+        written(Calibration(name="mine.toml", kept=(msgspec.structs.replace(KEPT, engine="nope"),))),
+        "mine.toml: engine of run 1 in kept cannot be 'nope'.",
+    ),
+    "a kept run on a device that nobody knows": (
+        written(Calibration(name="mine.toml", kept=(KEPT, msgspec.structs.replace(KEPT, device="zzz")))),
+        "mine.toml: device of run 2 in kept cannot be 'zzz'.",
+    ),
+    "more kept runs than a file has": (
+        written(Calibration(kept=(KEPT,) * (MOST_KEPT + 1))),
+        "mine.toml: kept has 201 runs. Keep at most 200, one for each kind.",
+    ),
+    "a kept run of more rows than there are": (
+        written(Calibration(kept=(msgspec.structs.replace(KEPT, rows=10**18),))),
+        "mine.toml: kept.rows cannot be 1000000000000000000.",
+    ),
     "a kept run on no device": (
         written(Calibration(kept=(msgspec.structs.replace(KEPT, devices=0),))),
         "mine.toml: kept.devices cannot be 0. Write a number from 1 to",
@@ -150,7 +166,7 @@ def test_a_bad_file_gives_one_sentence(tmp_path: Path, case: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(CardyearsError) as raised:
-        read_calibration(path)
+        calibrated(load(), read_calibration(path))
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
     assert raised.value.exit_code == 2
@@ -229,3 +245,18 @@ def test_an_estimate_is_corrected_as_a_row_is() -> None:
     )
     total = float(step(task, known.layout, setting(task, known.layout.precision)).total)
     assert total == pytest.approx(placed(slow, made)[0].predicted_s, rel=0.02)
+
+
+def test_runs_that_are_the_same_twice_say_what_they_say_once() -> None:
+    here = Place("nemo", "h100-sxm-80gb", "h100", "pretrain", "bf16", False, 22.8, 2.1, 9.0)
+    twice = Likeness([here, here], [MOST_ROWS, MOST_ROWS], [1.2, 1.2]).at(here)
+    once = Likeness([here], [MOST_ROWS], [1.2]).at(here)
+    assert (twice.share, twice.slower) == pytest.approx((once.share, once.slower), rel=1e-3)
+
+
+def test_a_share_of_peak_is_that_of_the_devices_it_was_measured_on() -> None:
+    made = calibrated(load(), Calibration(share=0.7, rows=4, step_spread=Interval(0.9, 1.0, 1.1), kept=(KEPT,)))
+    family = load().accelerators[KEPT.device].family
+    changed = {key for key, row in made.shares.items() if row != load().shares[key]}
+    assert changed == {family}
+    assert made.shares[family].mid == pytest.approx(0.7 * load().shares[family].mid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cardyears.catalogue.load import load
-from cardyears.validate.compare import compared
+from cardyears.validate.compare import compared, measured_step
 from cardyears.validate.families import Family, choice, families, rank_correlation
 from cardyears.validate.read import problems
 from cardyears.validate.runs import load_runs
@@ -15,7 +15,7 @@ VTRAIN = "vtrain-validation"
 
 @pytest.fixture(scope="module")
 def found() -> list[Family]:
-    return families(compared(problems(load_runs(), load())[0], load()))
+    return families(compared(problems(load_runs(), load())[0], load(), measured_step))
 
 
 def test_equal_values_share_their_rank() -> None:

@@ -56,6 +56,27 @@ def test_a_cell_that_a_row_can_do_without_counts_as_empty_and_is_said(tmp_path: 
     assert found.speeds[0].problem.measured.compiled is None
 
 
+@pytest.mark.parametrize(
+    ("cell", "method"),
+    [
+        ("QLoRA (4-bit)", "qlora"),
+        ("LoRA r=16", "lora"),
+        ("LORA fine-tuning", "lora"),
+        ("full SFT run", "full"),
+        ("", "pretrain"),
+    ],
+)
+def test_a_kind_in_several_words_is_what_it_names(tmp_path: Path, cell: str, method: str) -> None:
+    found = judged(tmp_path, f"kind,{NAMES}{cell},{GOOD}")
+    assert [one.problem.training.method for one in found.speeds] == [method]
+
+
+def test_a_kind_that_is_not_understood_is_no_pretraining(tmp_path: Path) -> None:
+    found = judged(tmp_path, f"kind,{NAMES},{GOOD}divination,{GOOD}")
+    assert (found.predicted, found.skipped) == (1, {UNREADABLE: 1})
+    assert found.unread == (UnreadCell("kind", "divination", 1, 3),)
+
+
 def test_of_two_measured_values_the_one_that_reads_is_held_against_its_estimate(tmp_path: Path) -> None:
     found = judged(tmp_path, f"{NAMES}phi-2,T4,1,2048,slow,12,1,1\n")
     assert (len(found.speeds), len(found.memories), found.skipped) == (0, 1, {})

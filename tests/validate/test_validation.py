@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import statistics
 from pathlib import Path
@@ -55,6 +56,12 @@ def test_enough_rows_are_predicted(found: Validation) -> None:
     )
     assert sum(run.id in timed for run in speeds) >= 0.9 * len(speeds)
     assert sum(run.id in weighed for run in peaks) >= 0.85 * len(peaks)
+
+
+def test_runs_left_out_of_the_fit_are_those_that_are_scored(found: Validation) -> None:
+    said = json.loads((Path(__file__).parents[2] / "docs" / "examples" / "held_out.json").read_text("utf-8"))
+    assert [said[way]["runs"] for way in ("source", "fold")] == [found.good.speed.n] * 2
+    assert sum(row.runs for row in load().measured) == found.good.speed.n
 
 
 def test_scores_are_what_their_names_say() -> None:
@@ -173,7 +180,7 @@ def test_the_public_table_is_predicted_as_the_shipped_runs_are(
 ) -> None:
     assert set(public[0]) <= set(COLUMNS)
     path = written(tmp_path, public, list(public[0]))
-    theirs = compared(problems(load_runs(path), load())[0], load())
+    theirs = compared(problems(load_runs(path), load())[0], load(), measured_step)
     ours = {one.problem.measured.id: one for one in (*found.speeds, *found.printed) if measured_step(one.problem)}
     assert abs(len(theirs) - len(ours)) <= 1
     twice = {one.removesuffix("-2") for one in ours if one.endswith("-2")}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from cardyears.catalogue.schema import Figure, Row, Share
+from cardyears.machine.calibration import RunKind
 
 
 class MemoryRow(Row, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,17 +43,9 @@ class StepRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     """Median of the errors without their sign, and how far off runs like it are where `low` and `high` hold."""
 
 
-class MeasuredRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A kind of run that one source measured: what makes another one like it. Its runs are `validate`'s."""
+class MeasuredRow(RunKind, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A kind of run that one source measured. Its runs are `validate`'s."""
 
-    engine: str
-    device: str
-    method: str
-    precision: str
-    experts: bool
-    parameters: float
-    devices: int
-    seq_len: int
     source: str
     """Key of the run's table (`validate`), by which no single table drowns the others."""
     runs: int

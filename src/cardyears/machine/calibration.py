@@ -12,8 +12,8 @@ from cardyears.base.interval import Interval
 from cardyears.machine.engine import PLAIN_HABITS, MemoryHabits
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Runs of one kind that a calibration was fitted on: what makes another like them, and how far off it left them."""
+class RunKind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What makes runs alike."""
 
     engine: str
     device: str
@@ -24,6 +24,11 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     parameters: float
     devices: int
     seq_len: int
+
+
+class Kept(RunKind, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Runs of one kind that a calibration was fitted on, and how far off it left them."""
+
     rows: int
     """Runs of this kind."""
     slower: float

@@ -6,15 +6,16 @@ The factors go into the catalogue's rows, so that everything that rests on them 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from cardyears.base.errors import BadInput, UnreadableValue, UnusableFile, listed, shown
 from cardyears.base.interval import Interval
 from cardyears.base.text import Text
+from cardyears.case import Method, Precision
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.schema import EngineRow, ShareRow
 from cardyears.machine.calibration import FACTORS, LARGEST, MOST_RESERVE, SMALLEST, Calibration, Kept
@@ -26,6 +27,8 @@ KEPT = "kept"
 NAMES = (*FACTORS, *COUNTS, *SPREADS, KEPT)
 TABLE = "calibration"
 MOST_ROWS = 10_000_000
+MOST_KEPT = 200
+"""Kinds of runs in one file: what each says of every other is worked out in plain Python, in a tenth of a second."""
 MOST_PARAMETERS = 1e18
 WIDEST = (0.01, 100.0)
 """Beyond these a spread is none."""
@@ -75,11 +78,17 @@ def _kept(name: str, said: Any) -> tuple[Kept, ...]:
         found = msgspec.convert(said, tuple[Kept, ...])
     except msgspec.ValidationError as error:
         raise UnreadableValue(
-            Text("{path}: {key} cannot be {value}.", path=name, key=KEPT, value=shown(repr(said))),
-            Text("Write the runs as validate --calibrate does: {why}.", why=shown(str(error))),
+            Text("{path}: {key} cannot be read ({why}).", path=name, key=KEPT, why=shown(str(error))),
+            Text("Write the runs as validate --calibrate does."),
         ) from error
+    if len(found) > MOST_KEPT:
+        raise BadInput(
+            Text("{path}: {key} has {n:integer} runs.", path=name, key=KEPT, n=len(found)),
+            Text("Keep at most {most:integer}, one for each kind.", most=MOST_KEPT),
+        )
     for one in found:
-        for key in ("parameters", "devices", "seq_len", "rows"):
+        _number(name, f"{KEPT}.rows", one.rows, 1, MOST_ROWS)
+        for key in ("parameters", "devices", "seq_len"):
             _number(name, f"{KEPT}.{key}", getattr(one, key), 1, MOST_PARAMETERS)
         _number(name, f"{KEPT}.slower", one.slower, *WIDEST)
     return found
@@ -116,11 +125,39 @@ def calibrated(catalogue: Catalogue, one: Calibration | None) -> Catalogue:
     """
     if one is None:
         return catalogue
+    _check_kept(catalogue, one)
+    families = _families(catalogue, one)
     rows = {
         "engines": {key: calibrated_engine(row, one) for key, row in catalogue.engines.items()},
-        "shares": {key: _share(row, one) for key, row in catalogue.shares.items()},
+        "shares": {key: _share(row, one) for key, row in catalogue.shares.items() if key in families},
     }
     return catalogue.with_rows(rows, one)
+
+
+def _families(catalogue: Catalogue, one: Calibration) -> Collection[str]:
+    """Families of devices whose usual share of peak it changes: those of its runs, or all where it keeps none."""
+    if not one.kept:
+        return catalogue.shares.keys()
+    return {catalogue.accelerators[run.device].family for run in one.kept}
+
+
+def _check_kept(catalogue: Catalogue, one: Calibration) -> None:
+    """Raises `UnreadableValue` where a kept run names what nobody knows."""
+    known: dict[str, Collection[str]] = {
+        "engine": catalogue.engines.keys(), "device": catalogue.accelerators.keys(), "method": get_args(Method),
+        "precision": get_args(Precision),
+    }  # fmt: skip
+    for number, run in enumerate(one.kept, start=1):
+        for key, allowed in known.items():
+            value = getattr(run, key)
+            if value not in allowed:
+                raise UnreadableValue(
+                    Text(
+                        "{path}: {key} of run {number:integer} in kept cannot be {value}.",
+                        path=shown(one.name), key=key, number=number, value=shown(repr(value)),
+                    ),
+                    Text("Write it as validate --calibrate does; cardyears devices lists devices."),
+                )  # fmt: skip
 
 
 def calibrated_engine(row: EngineRow, one: Calibration) -> EngineRow:

@@ -16,11 +16,11 @@ import msgspec
 from cardyears.case import Job
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.schema import EngineRow
-from cardyears.machine.calibration import Calibration, Kept
+from cardyears.machine.calibration import Calibration
 from cardyears.machine.engine import Engine
 from cardyears.resolve.calibration import calibrated_engine
 from cardyears.resolve.engines import engine
-from cardyears.resolve.nearness import Place, distance, place_of
+from cardyears.resolve.nearness import Place, distance, place_of, place_of_kind
 
 ALIKE, SCATTER, REACH = 0.14, 0.045, 2.0
 """Standard deviations of what runs of one source have in common and of what each has by itself, logarithms, and the
@@ -101,19 +101,10 @@ def _solved(lower: Sequence[Sequence[float]], right: Sequence[float]) -> list[fl
     return whole
 
 
-def kept_place(one: Kept, catalogue: Catalogue) -> Place:
-    """The place of a run that a calibration keeps."""
-    row = catalogue.accelerators.get(one.device)
-    return Place(
-        one.engine, one.device, row.family if row else one.device, one.method, one.precision, one.experts,
-        math.log(one.parameters), math.log(one.devices), math.log(one.seq_len),
-    )  # fmt: skip
-
-
 @lru_cache(maxsize=4)
 def _likeness(catalogue: Catalogue) -> Likeness:
     kept = catalogue.calibration.kept if catalogue.calibration else ()
-    places = [kept_place(one, catalogue) for one in kept]
+    places = [place_of_kind(one, catalogue) for one in kept]
     return Likeness(places, [one.rows for one in kept], [one.slower for one in kept])
 
 

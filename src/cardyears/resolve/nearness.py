@@ -13,6 +13,7 @@ from typing import NamedTuple
 from cardyears.case import Job
 from cardyears.catalogue.load import Catalogue
 from cardyears.layout.shard import layer_works
+from cardyears.machine.calibration import RunKind
 from cardyears.machine.device import Device
 from cardyears.work.architecture import Architecture
 from cardyears.work.params import total_parameters
@@ -47,12 +48,18 @@ def place(
     arch: Architecture, engine: str, device: Device, method: str, precision: str, devices: float, length: float
 ) -> Place:
     """The place of one run."""
-    size = math.log(float(total_parameters(arch)))
     return Place(
-        engine, device.key, device.family, method, precision, mixture(arch), size, math.log(devices), math.log(length)
-    )
+        engine, device.key, device.family, method, precision, mixture(arch), _size(arch), math.log(devices),
+        math.log(length),
+    )  # fmt: skip
 
 
+@lru_cache(maxsize=1024)
+def _size(arch: Architecture) -> float:
+    return math.log(float(total_parameters(arch)))
+
+
+@lru_cache(maxsize=1024)
 def mixture(arch: Architecture) -> bool:
     """Whether tokens choose among experts."""
     return any(work.experts for work in layer_works(arch))
@@ -63,6 +70,15 @@ def place_of(job: Job, precision: str) -> Place:
     return place(
         job.architecture, job.engine.key, job.cluster.device, job.training.method, precision, job.cluster.count,
         float(job.seq_len),
+    )  # fmt: skip
+
+
+def place_of_kind(one: RunKind, catalogue: Catalogue) -> Place:
+    """The place of runs of one kind."""
+    row = catalogue.accelerators.get(one.device)
+    return Place(
+        one.engine, one.device, row.family if row else one.device, one.method, one.precision, one.experts,
+        math.log(one.parameters), math.log(one.devices), math.log(one.seq_len),
     )  # fmt: skip
 
 
@@ -102,17 +118,7 @@ class Near(NamedTuple):
 @lru_cache(maxsize=4)
 def measured_grounds(catalogue: Catalogue) -> tuple[Ground, ...]:
     """Where runs were measured, and how far off each was."""
-    family = {key: row.family for key, row in catalogue.accelerators.items()}
-    return tuple(
-        Ground(
-            Place(
-                row.engine, row.device, family.get(row.device, row.device), row.method, row.precision, row.experts,
-                math.log(row.parameters), math.log(row.devices), math.log(row.seq_len),
-            ),
-            row.source, row.runs, row.error,
-        )
-        for row in catalogue.measured
-    )  # fmt: skip
+    return tuple(Ground(place_of_kind(row, catalogue), row.source, row.runs, row.error) for row in catalogue.measured)
 
 
 @lru_cache(maxsize=64)

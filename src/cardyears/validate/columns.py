@@ -7,7 +7,8 @@ opened and cut into rows is `validate.table`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 from cardyears.base.text import Text
 from cardyears.validate import cells
@@ -51,12 +52,35 @@ WORDS: Mapping[str, Mapping[str, str]] = {
 }  # fmt: skip
 """What a column of words may hold, and our word for it."""
 
+_WITHIN: Sequence[tuple[str, str]] = (
+    (r"\b(dpo|ppo|grpo|rlhf|rlvr|rl|orpo|kto|reward|distil\w*|inference)\b", OTHER_KIND),
+    (r"q-?dora|q-?lora|(?=.*lora)(?=.*(?:4-?bit|nf4|int4))", "qlora"),
+    (r"lora|\bpeft\b|\bdora\b|\badapters?\b", "lora"),
+    (r"\bsft\b|fine[\s_-]?tun|\bft\b|instruct|\bfull\b", "full"),
+    (r"pre[\s_-]?train|from scratch|\bcpt\b", "pretrain"),
+)
+"""What is looked for in a cell of several words: "LoRA r=16, 4-bit"."""
+
+
+def kind(cell: str) -> str:
+    """What is trained, in our word; `Unreadable` where it is not understood, as everything rests on it.
+
+    >>> kind("QLoRA (4-bit)"), kind("LoRA r=16"), kind("LORA fine-tuning"), kind("continued pretraining")
+    ('qlora', 'lora', 'lora', 'pretrain')
+    """
+    known = WORDS["kind"].get(cells.plain(cell))
+    found = known or next((ours for words, ours in _WITHIN if re.search(words, cell.casefold())), None)
+    if found is None:
+        raise cells.Unreadable
+    return found
+
+
 COLUMNS: Mapping[str, tuple[str, Cell]] = {
     "id": ("id", cells.text),
     "source": ("source", cells.text),
     "source_ref": ("where", cells.text),
     "date": ("date", cells.text),
-    "kind": ("method", cells.words(WORDS["kind"])),
+    "kind": ("method", kind),
     "model": ("model", cells.text),
     "params_b": ("parameters", cells.billions),
     "params_active_b": ("active_parameters", cells.billions),

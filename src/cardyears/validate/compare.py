@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from cardyears.case import Job
 from cardyears.catalogue.load import Catalogue
 from cardyears.estimate.many import Task, step_seconds
-from cardyears.estimate.setting import setting
+from cardyears.estimate.setting import Setting, setting
 from cardyears.machine.engine import Engine
 from cardyears.machine.silicon import Silicon
 from cardyears.resolve.defaults import DEFAULTS, Assumed
@@ -45,8 +45,13 @@ def job(problem: Problem, catalogue: Catalogue, known: Mapping[str, Engine], chi
     )
 
 
+def clocked_step(problem: Problem) -> float | None:
+    """Seconds of a step by the clock or the rate of tokens: what estimates are scored on."""
+    return problem.step_s
+
+
 def measured_step(problem: Problem) -> float | None:
-    """Seconds of a step as measured: from the clock, the rate of tokens, or a rate of FLOP by its own convention."""
+    """The same, and where a row has neither, by its printed rate of FLOP and the convention that it names."""
     if problem.step_s is not None:
         return problem.step_s
     run = problem.measured
@@ -78,7 +83,7 @@ class Compared(msgspec.Struct, frozen=True):
 def compared(
     made: Iterable[Problem],
     catalogue: Catalogue,
-    seconds: Callable[[Problem], float | None] = measured_step,
+    seconds: Callable[[Problem], float | None] = clocked_step,
     engine_of: Callable[[Problem], Engine] | None = None,
 ) -> list[Compared]:
     """Every run with a measured speed, which `seconds` gives, whose device has the figures that an estimate needs.
@@ -88,6 +93,7 @@ def compared(
     known, chips = engines(catalogue), dict[str, Silicon]()
     timed: list[tuple[Problem, float]] = []
     tasks = []
+    there: dict[Hashable, Setting] = {}
     for problem in made:
         measured = seconds(problem)
         if measured is None or not estimable(problem):
@@ -97,8 +103,13 @@ def compared(
         one = job(problem, catalogue, known, chips[problem.device.key])
         if engine_of is not None:
             one = msgspec.structs.replace(one, engine=engine_of(problem))
+        # Runs of one model on one machine share all that no layout changes; problems keep these objects alive.
+        key = (id(problem.architecture), id(problem.cluster), one.engine, problem.layout.precision, one.attended_length,
+               problem.training)  # fmt: skip
+        if key not in there:
+            there[key] = setting(one, problem.layout.precision)
         timed.append((problem, measured))
-        tasks.append(Task(one, problem.layout, setting(one, problem.layout.precision)))
+        tasks.append(Task(one, problem.layout, there[key]))
     predicted = step_seconds(tasks).tolist()
     return [Compared(problem, total, time) for (problem, time), total in zip(timed, predicted, strict=True)]
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from functools import lru_cache
 
 from cardyears.validate.compare import Compared
 from cardyears.validate.read import Problem
+from cardyears.work.architecture import Architecture
 from cardyears.work.flops import finetune_flop, model_flop
+from cardyears.work.state import Training
 
 
 def at_peak_s(problem: Problem) -> float | None:
@@ -20,12 +23,15 @@ def at_peak_s(problem: Problem) -> float | None:
     device, arch, training = problem.device, problem.architecture, problem.training
     if device.training_dtype is None:
         return None
-    if training.adapters:
-        each = finetune_flop(arch, problem.seq_len, training.active_adapter_parameters(arch))
-    else:
-        each = model_flop(arch, problem.seq_len)
     peak = device.peak(device.training_dtype).value
-    return float(each) * problem.tokens / (peak * float(problem.layout.devices))
+    return _flop_per_token(arch, problem.seq_len, training) * problem.tokens / (peak * float(problem.layout.devices))
+
+
+@lru_cache(maxsize=1024)
+def _flop_per_token(arch: Architecture, seq_len: int, training: Training) -> float:
+    if training.adapters:
+        return float(finetune_flop(arch, seq_len, training.active_adapter_parameters(arch)))
+    return float(model_flop(arch, seq_len))
 
 
 def implied_share(one: Compared) -> float | None:

@@ -15,6 +15,8 @@ from cardyears.base.units import GIGA
 
 BITS = 8
 """Of a byte."""
+MANY_LINKS = 4
+"""Devices of the smallest node of which one says "so many times, per device" and means its devices."""
 _FIRST: Mapping[str, tuple[float, bool]] = {"on-chip 100 gbe": (300, True)}
 """Names whose words have a rate that is not the whole."""
 _NAMED: Mapping[str, tuple[float, bool]] = {
@@ -33,7 +35,7 @@ _KNOWN = re.compile(
 )
 """Words for what joins devices that have no rate: the usual one is taken then."""
 _RATE = re.compile(
-    r"(?<![\w.])(?:\d+\s?[x×*]\s?)?(\d+(?:\.\d+)?)\s?(?:(?P<bytes>GBps|GB/s)|(?P<scale>[GTgt])(?:bit|b)?(?:/s|/[Ss]ec|ps|E)?)"
+    r"(?<![\w.])(?:\d+\s?[x×*]\s?)?(\d+(?:\.\d+)?)\s?(?:(?P<bytes>GBps|GB/s)|(?P<scale>[GTgt])(?:igabits?|igaE|igE|bit|b)?(?:/s|/[Ss]ec|ps|E)?)"
     r"(?![\w])"
 )
 """A capital B is a byte; G and T alone are of bits, as ports are sold by them."""
@@ -41,7 +43,12 @@ _BARE = re.compile(r"\b(?:efa\w*|infiniband|ib|opa|omni-path|roce\w*)\s+(?:\d+\s
 """A number behind a network's name: gigabits per second."""
 _GENERATION = re.compile(r"(?<![a-wyz])([fehnx]dr)[\s-]?(\d{2,3})?(?![\w])", re.IGNORECASE)
 _BEFORE = re.compile(r"(?<!\w)(\d+)\s?(?:[x×*](?!\w*X)|(?:nics?|ports?|rails?|hcas?|links?)\b)", re.IGNORECASE)
-_AFTER = re.compile(r"[x×*]\s?(\d+)\b")
+_AFTER = re.compile(
+    r"(?:[x×*]\s?(?P<times>\d+)\b|\b(?P<each>\d+)\s?(?:per |/\s?)(?:node|server|host)\b)", re.IGNORECASE
+)
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_ONE_CLAUSE = re.compile(r"[,;](?=\s*\d+\s?(?:per |/\s?)(?:node|server|host)\b)", re.IGNORECASE)
+"""A comma between ports and how many there are of them."""
 _EACH = re.compile(r"(?:per |/\s?)(?:gpu|device|chip|card|accelerator)", re.IGNORECASE)
 _ANY_OWNER = re.compile(r"(?:per |/\s?)(?:gpu|device|chip|card|accelerator|node|server|host)", re.IGNORECASE)
 _SINGLE = re.compile(r"none|(?:single|one|1)[ -]?node.*|intra[ -]?node.*", re.IGNORECASE)
@@ -74,9 +81,19 @@ def network(words: str) -> Network:
     Network(gbit_s=400.0, each_device=True, domain=None, single=False, counted=True)
     >>> network("8×400G").gbit_s, network("400 Gb/s × 8").gbit_s, network("3.2 Tbps EFA").gbit_s
     (3200.0, 3200.0, 3200.0)
+    >>> network("1,600 Gb/s").gbit_s, network("10 Gigabit Ethernet").gbit_s, network("10GigE").gbit_s
+    (1600.0, 10.0, 10.0)
+    >>> network("400Gb NDR, 8 per node").gbit_s, network("8 x 400 Gbps per GPU").gbit_s
+    (3200.0, 400.0)
+
+    A rate is that of a node unless it is said to be a device's; a generation alone is a port for each device:
+
+    >>> [network(words).each_device for words in ("NDR", "NDR400", "HDR200", "400Gb NDR", "400Gb NDR per GPU")]
+    [True, True, True, False, True]
     >>> network("50 GB/s per GPU").gbit_s, network("4x HDR").gbit_s, network("IB NDR").each_device
     (400.0, 800.0, True)
     """
+    words = _ONE_CLAUSE.sub(" ", _THOUSANDS.sub("", words))
     plain = words.casefold().strip()
     if _SINGLE.fullmatch(plain):
         return Network(single=True)
@@ -87,7 +104,7 @@ def network(words: str) -> Network:
         if name in plain:
             return Network(rate, of_device, domain)
     clauses = [clause for clause in re.split(r"[,;]|\band\b|\s\+\s", words) if not _aside(clause)]
-    rates = [rate for rate in map(_rate, clauses) if rate is not None]
+    rates = [rate for rate in (_rate(clause, each=each) for clause in clauses) if rate is not None]
     if rates:
         return Network(max(rates), each, domain)
     for name, (rate, of_device) in _NAMED.items():
@@ -134,13 +151,17 @@ def _aside(clause: str) -> bool:
     return re.match(r"\s*(?:storage|management)(?!&compute)", clause, re.IGNORECASE) is not None
 
 
-def _rate(clause: str) -> float | None:
-    """Gigabits per second: links times their rate. Gigabytes count where they are somebody's or the whole clause."""
+def _rate(clause: str, *, each: bool = False) -> float | None:
+    """Gigabits per second: links times their rate. Gigabytes count where they are somebody's or the whole clause.
+
+    Of a rate that is each device's, eight links are the node's eight devices.
+    """
     found = _RATE.search(clause)
     if found is None:
         bare = _BARE.search(clause)
         return None if bare is None else float(bare[1]) * _links(clause, bare.end())
-    rate = float(found[1]) * _links(clause, found.end())
+    links = _links(clause, found.end())
+    rate = float(found[1]) * (1 if each and links >= MANY_LINKS else links)
     if found["bytes"]:
         whole = found[0].strip() == clause.strip() or _ANY_OWNER.search(clause) is not None
         return rate * BITS if whole else None
@@ -152,15 +173,18 @@ def _ports(clause: str) -> tuple[float, bool] | None:
     found = _GENERATION.search(clause)
     if found is None:
         return None
-    rate = float(found[2] or GENERATIONS[found[1].casefold()])
+    own = GENERATIONS[found[1].casefold()]
+    rate = float(found[2] or own)
     counted = _BEFORE.search(clause) is not None or _AFTER.search(clause[found.end() :]) is not None
-    return rate * _links(clause, found.end()), counted or found[2] is not None
+    return rate * _links(clause, found.end()), counted or rate != own
 
 
 def _links(clause: str, end: int) -> int:
     """Links that a clause counts before its rate or behind it; one where it counts none."""
-    links = _BEFORE.search(clause) or _AFTER.search(clause[end:])
-    return int(links[1]) if links else 1
+    before, after = _BEFORE.search(clause), _AFTER.search(clause[end:])
+    if before:
+        return int(before[1])
+    return int(after["times"] or after["each"]) if after else 1
 
 
 def bandwidth(said: Network, per_node: int) -> float | None:

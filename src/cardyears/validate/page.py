@@ -306,10 +306,10 @@ def _calibration(page: Page, made: Validated) -> None:
 def _left(one: Calibration, before: Validation, after: Validation) -> Text:
     values: dict[str, Value] = {"rows": one.rows, "peaks": one.memory_rows}
     if not before.good.speed.n:
-        return Text("Fitted on {rows:integer} speeds and {peaks:integer} peaks.", **values)
+        return Text("Rows fitted on: {rows:integer} with a speed, {peaks:integer} with a peak.", **values)
     return Text(
-        "Fitted on {rows:integer} speeds and {peaks:integer} peaks. On these same rows the median error of the step "
-        "time goes from {before:percent} to {after:percent}.",
+        "Rows fitted on: {rows:integer} with a speed, {peaks:integer} with a peak. On these same the median error of "
+        "the step time goes from {before:percent} to {after:percent}.",
         before=round(before.good.speed.median_abs_error or 0.0, 3),
         after=round(after.good.speed.median_abs_error or 0.0, 3), **values,
     )  # fmt: skip
@@ -320,7 +320,9 @@ def _explained(page: Page, made: Validated) -> None:
     page.heading(N_("How it is done"))
     for text in _METHOD:
         page.line(text, indent=2)
-    page.heading(N_("Nearest measured runs of those furthest off, and how far off the estimate is there"))
+    page.heading(
+        N_("Nearest measured runs of those furthest off, and how far off the estimate fitted on them is there")
+    )
     for one in worst(made.found, EXPLAINED):
         wide = interval(one.problem, made.found.catalogue)
         sure = N_("known engine and device") if known(one.problem) else N_("something is assumed")

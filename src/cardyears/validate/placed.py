@@ -9,13 +9,13 @@ from cardyears.machine.engine import Engine
 from cardyears.resolve.engines import engine
 from cardyears.resolve.likeness import engine_row
 from cardyears.resolve.nearness import Place
-from cardyears.validate.compare import Compared, compared, measured_step
+from cardyears.validate.compare import Compared, clocked_step, compared
 from cardyears.validate.interval import run_place
 from cardyears.validate.read import Problem
 
 
 def placed(
-    problems: Sequence[Problem], catalogue: Catalogue, seconds: Callable[[Problem], float | None] = measured_step
+    problems: Sequence[Problem], catalogue: Catalogue, seconds: Callable[[Problem], float | None] = clocked_step
 ) -> list[Compared]:
     """Every run with a measured speed, as `compared` has them, each with the engine that its estimate would have."""
     one = catalogue.calibration

@@ -123,7 +123,7 @@ def validation(runs: Sequence[Measured], catalogue: Catalogue, by: str = "gpu", 
     made, left_out = problems(runs, catalogue)
     read_group(by)
     found = Rows(
-        placed([one for one in made if one.step_s is not None], catalogue),
+        placed(made, catalogue),
         placed([one for one in made if is_printed(one)], catalogue, printed_step),
         held(made, catalogue),
         catalogue,

@@ -241,6 +241,7 @@ def _estimated(one: Mixed, ground: _Ground, catalogue: Catalogue) -> Estimated:
         sides[tight], assumed_share=max(side.assumed_share for side in sides), usual_mfu=None,
         remarks=engine_remarks(job, layout),
         assumptions=tuple(dict.fromkeys(part for side in sides for part in side.assumptions)),
+        neighbours=tuple(dict.fromkeys(one for side in sides for one in side.neighbours)),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from cardyears.render.labels import LINES, TIME
 from cardyears.render.page import Cell, Page, Titles
 from cardyears.render.report.estimate import source_keys
 from cardyears.render.report.explain import assumption_rows
+from cardyears.render.report.neighbours import neighbour_rows
 from cardyears.render.report.plan import batch, in_time, lost, plan, short_ledger
 from cardyears.verbs.ways import UNMEASURED, MixedPlanned, Way, runners_up, unsure
 
@@ -29,6 +30,7 @@ def mixed(made: MixedPlanned, page: Page, *, explained: bool = False, titles: Ti
     _searched(page, made)
     assert best.best is not None
     if explained:
+        neighbour_rows(page, best.best.neighbours)
         assumption_rows(page, best.best.assumptions)
     page.sources(source_keys(best.best), titles)
 
