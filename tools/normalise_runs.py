@@ -84,6 +84,7 @@ def normal(run: Measured, note: str, source: str, catalogue: Catalogue) -> Measu
         model_key=shapes.model_key(run.model, catalogue) if run.model else None,
         network=network(run, note),
         engine_assumed=run.engine_assumed,
+        engine_named=run.engine_named if run.engine_assumed else "",
         flop_convention=run.flop_convention if run.flop_convention in ("6N", "6N+attn", "HFU") else "",
     )
 

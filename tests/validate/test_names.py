@@ -107,7 +107,7 @@ def test_mlperf_on_amd_is_another_program() -> None:
 
 def test_an_engine_that_nobody_knows_is_assumed_aloud() -> None:
     engine, reason = engine_of("my-own", method="lora")
-    assert (engine, reason) == ("hf-trainer", "engine my-own has no row: the usual one for lora")
+    assert (engine, reason) == ("hf-trainer", "engine {named} has no row: the usual one for {method}")
 
 
 WRITTEN_ENGINES = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from cardyears.base.text import N_
 from cardyears.validate.notes import FRONT_END
 
 ENGINES: Mapping[str, str] = {
@@ -153,6 +154,11 @@ _LIKE: Mapping[str, str] = {
 }
 """Programs that nobody has measured here, and the one that is most like each: rows with them say so."""
 
+ALIKE = N_("{named} has no coefficients of its own: those of {engine}, which is like it")
+UNKNOWN = N_("engine {named} has no row: the usual one for {method}")
+UNNAMED = N_("engine not named: the usual one for {method}")
+OF_THE_SOURCE = N_("engine not named: from the source")
+
 FRONT_ENDS = ("axolotl", "llama-factory", "llamafactory", "ms-swift", "swift")
 """Programs around the Trainer that compute again unless told not to: their rows have the flag "front-end"."""
 _CELL_FLAGS = ("liger",)
@@ -216,14 +222,16 @@ def engine_of(
 ) -> tuple[str, str]:
     """The engine that a row means, and why where the row does not name it ("" where it does).
 
+    The reason is a sentence for what the row names, the engine that is taken, and the method.
+
     >>> engine_of("megatron", date="2021-04")
     ('megatron-2021', '')
     >>> engine_of("axolotl", flags=("liger",))[0]
     'hf-trainer-fused'
     >>> engine_of("", method="qlora")
-    ('hf-trainer', 'engine not named: the usual one for qlora')
+    ('hf-trainer', 'engine not named: the usual one for {method}')
     >>> engine_of("Levanter 1.2")
-    ('maxtext', 'Levanter 1.2 has no coefficients of its own: those of maxtext, which is like it')
+    ('maxtext', '{named} has no coefficients of its own: those of {engine}, which is like it')
     >>> engine_of("LLaMA-Factory 0.9 (DeepSpeed)")[0]
     'hf-trainer'
     """
@@ -234,14 +242,14 @@ def engine_of(
         return _by_flag(_refined(_dated(_megatron(said, source, date), date), device), flags), ""
     if said in _LIKE:
         like = _LIKE[said]
-        return like, f"{named} has no coefficients of its own: those of {like}, which is like it"
+        return like, ALIKE
     if said:
-        return _usual(method, device, sharded=sharded), f"engine {named} has no row: the usual one for {method}"
+        return _usual(method, device, sharded=sharded), UNKNOWN
     place = source.casefold()
     found = next((engine for words, engine in _UNNAMED if words in place), None)
     if found is not None:
-        return _dated(found, date), "engine not named: from the source"
-    return _usual(method, device, sharded=sharded), f"engine not named: the usual one for {method}"
+        return _dated(found, date), OF_THE_SOURCE
+    return _usual(method, device, sharded=sharded), UNNAMED
 
 
 def cell_flags(named: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 import msgspec
 
+from cardyears.base.text import N_, Text
 from cardyears.catalogue.schema import EngineRow
 from cardyears.layout.layout import ContextKind
 from cardyears.machine.engine import MemoryHabits
@@ -35,7 +36,7 @@ class Habit(msgspec.Struct, frozen=True):
     zero: Literal[0, 1, 2, 3]
     recompute: Recompute
     reason: str
-    """Where the defaults are written down."""
+    """Where the defaults are written down, to be translated."""
     dropout: bool = False
     chunked_loss: bool = False
     context: ContextKind = "ring"
@@ -51,24 +52,41 @@ class Habit(msgspec.Struct, frozen=True):
     """What its own log calls the peak memory."""
 
 
-_CORE = "Megatron-Core's distributed optimiser; recomputation off in its recipes where memory allows"
-_OLD = "fp16, full recomputation, no sharding of state, dropout 0.1"
+_CORE = N_("Megatron-Core's distributed optimiser; recomputation off in its recipes where memory allows")
 _PRODUCTS: Recompute = "selective-products"
 
 HABITS: Mapping[str, Habit] = {
     "megatron-2021": Habit(
-        0, "full", f"narayanan-2021 section 5: {_OLD}", dropout=True, degrees_said=True, reports="driver"
+        0,
+        "full",
+        N_("narayanan-2021 section 5: fp16, full recomputation, no sharding of state, dropout 0.1"),
+        dropout=True,
+        degrees_said=True,
+        reports="driver",
     ),
     "megatron-deepspeed": Habit(
-        0, "full", f"BigScience's and MT-NLG's scripts: {_OLD}", dropout=True, degrees_said=True, reports="driver"
+        0,
+        "full",
+        N_("BigScience's and MT-NLG's scripts: fp16, full recomputation, no sharding of state, dropout 0.1"),
+        dropout=True,
+        degrees_said=True,
+        reports="driver",
     ),
     "megatron-deepspeed-2023": Habit(
-        0, "full", f"Megatron-DeepSpeed's examples: {_OLD}", dropout=True, degrees_said=True, reports="driver"
+        0,
+        "full",
+        N_("Megatron-DeepSpeed's examples: fp16, full recomputation, no sharding of state, dropout 0.1"),
+        dropout=True,
+        degrees_said=True,
+        reports="driver",
     ),
     "nemo": Habit(
         1,
         "none",
-        f"{_CORE}; they interleave (virtual_pipeline_model_parallel_size)",
+        N_(
+            "Megatron-Core's distributed optimiser; recomputation off in its recipes where memory allows; they "
+            "interleave (virtual_pipeline_model_parallel_size)"
+        ),
         degrees_said=True,
         reports="allocated",
         chunk_layers=1,
@@ -77,40 +95,42 @@ HABITS: Mapping[str, Habit] = {
     "megatron-core": Habit(1, "none", _CORE, degrees_said=True, reports="allocated"),
     "mlperf": Habit(1, "none", _CORE, degrees_said=True, reports="allocated"),
     "mlperf-rocm": Habit(1, "none", _CORE),
-    "paxml": Habit(3, "selective-norms", "Pax keeps the outputs of products", degrees_said=True),
+    "paxml": Habit(3, "selective-norms", N_("Pax keeps the outputs of products"), degrees_said=True),
     "maxtext": Habit(
         3,
         "selective-norms",
-        "MaxText's benchmarks: a minimal remat_policy, and the fsdp axis takes what is left",
+        N_("MaxText's benchmarks: a minimal remat_policy, and the fsdp axis takes what is left"),
         context="all-gather",
         whole_batch=True,
         selective="selective-norms",
     ),
-    "llm-foundry": Habit(3, "full", "llm-foundry's yamls: FULL_SHARD, activation checkpointing"),
-    "torchtitan": Habit(3, _PRODUCTS, "torchtitan's configs: FSDP, selective op", context="ring", selective=_PRODUCTS),
-    "fms-fsdp": Habit(3, "none", "fms-fsdp's training config"),
-    "olmo-core": Habit(3, "none", "OLMo-core's model configs", selective=_PRODUCTS),
-    "nemo-automodel": Habit(3, "none", "AutoModel's recipes: FSDP2 without activation checkpointing"),
-    "nanotron": Habit(1, "none", "nanotron's benchmark: ZeRO-1", degrees_said=True),
-    "plain-torch": Habit(0, "none", "DistributedDataParallel, nothing computed again", reports="allocated"),
-    "litgpt": Habit(0, "none", "litgpt's configs: no checkpointing on one device", reports="allocated"),
-    "torchtune": Habit(0, "full", "torchtune's recipes: activation checkpointing on"),
-    "hf-trainer": Habit(0, "none", "TrainingArguments: gradient_checkpointing False"),
-    "hf-trainer-fused": Habit(0, "none", "TrainingArguments: gradient_checkpointing False", reports="allocated"),
-    "unsloth": Habit(0, "full", "Unsloth's notebooks: checkpointing on, fused loss", chunked_loss=True),
-    "fsdp-qlora": Habit(3, "full", "fsdp_qlora's train.py: FSDP, checkpointing on"),
-    "xtuner": Habit(3, "full", "XTuner's speed configs: ZeRO-3, checkpointing on", context="ulysses"),
-    "deepspeed": Habit(3, "full", "ZeRO-3 with recomputation"),
-    "colossalai": Habit(1, "none", "ColossalAI's low-level ZeRO", reports="allocated"),
-    "internevo": Habit(1, "none", "InternEvo's configs: ZeRO-1, checkpoint off", reports="driver"),
-    "nvidia-examples": Habit(0, "none", "DeepLearningExamples' BERT: dropout 0.1", dropout=True),
-    "llm.q": Habit(1, "none", "llm.q's defaults: everything is kept", reports="driver"),
-    "optimum-habana": Habit(1, "none", "Gaudi's Megatron-DeepSpeed scripts"),
-    "mlx": Habit(0, "none", "mlx-examples: no checkpointing unless asked for"),
+    "llm-foundry": Habit(3, "full", N_("llm-foundry's yamls: FULL_SHARD, activation checkpointing")),
+    "torchtitan": Habit(
+        3, _PRODUCTS, N_("torchtitan's configs: FSDP, selective op"), context="ring", selective=_PRODUCTS
+    ),
+    "fms-fsdp": Habit(3, "none", N_("fms-fsdp's training config")),
+    "olmo-core": Habit(3, "none", N_("OLMo-core's model configs"), selective=_PRODUCTS),
+    "nemo-automodel": Habit(3, "none", N_("AutoModel's recipes: FSDP2 without activation checkpointing")),
+    "nanotron": Habit(1, "none", N_("nanotron's benchmark: ZeRO-1"), degrees_said=True),
+    "plain-torch": Habit(0, "none", N_("DistributedDataParallel, nothing computed again"), reports="allocated"),
+    "litgpt": Habit(0, "none", N_("litgpt's configs: no checkpointing on one device"), reports="allocated"),
+    "torchtune": Habit(0, "full", N_("torchtune's recipes: activation checkpointing on")),
+    "hf-trainer": Habit(0, "none", N_("TrainingArguments: gradient_checkpointing False")),
+    "hf-trainer-fused": Habit(0, "none", N_("TrainingArguments: gradient_checkpointing False"), reports="allocated"),
+    "unsloth": Habit(0, "full", N_("Unsloth's notebooks: checkpointing on, fused loss"), chunked_loss=True),
+    "fsdp-qlora": Habit(3, "full", N_("fsdp_qlora's train.py: FSDP, checkpointing on")),
+    "xtuner": Habit(3, "full", N_("XTuner's speed configs: ZeRO-3, checkpointing on"), context="ulysses"),
+    "deepspeed": Habit(3, "full", N_("ZeRO-3 with recomputation")),
+    "colossalai": Habit(1, "none", N_("ColossalAI's low-level ZeRO"), reports="allocated"),
+    "internevo": Habit(1, "none", N_("InternEvo's configs: ZeRO-1, checkpoint off"), reports="driver"),
+    "nvidia-examples": Habit(0, "none", N_("DeepLearningExamples' BERT: dropout 0.1"), dropout=True),
+    "llm.q": Habit(1, "none", N_("llm.q's defaults: everything is kept"), reports="driver"),
+    "optimum-habana": Habit(1, "none", N_("Gaudi's Megatron-DeepSpeed scripts")),
+    "mlx": Habit(0, "none", N_("mlx-examples: no checkpointing unless asked for")),
     "in-house": Habit(
         1,
         "none",
-        "llama3-2024, section 3.3.2: an interleaved schedule whose ends have one layer less",
+        N_("llama3-2024, section 3.3.2: an interleaved schedule whose ends have one layer less"),
         degrees_said=True,
         context="all-gather",
         chunk_layers=1,
@@ -142,20 +162,23 @@ def precision(words: str) -> str:
     return next((ours for names, ours in _PRECISION_WORDS if any(name in words for name in names)), "")
 
 
-_ADAPTERS = "PEFT's prepare_model_for_kbit_training turns gradient checkpointing on"
-_FRONT_END = "axolotl's, LLaMA-Factory's and ms-swift's defaults: gradient checkpointing on"
+_ADAPTERS = Text("PEFT's prepare_model_for_kbit_training turns gradient checkpointing on")
+_FRONT_END = Text("axolotl's, LLaMA-Factory's and ms-swift's defaults: gradient checkpointing on")
+_AUTOCAST = Text("FSDP with autocast keeps weights and states in fp32, and loops over tensors")
+_PRECISION_AWARE = Text("Megatron-Bridge's recipes of DeepSeek's family: use_precision_aware_optimizer")
+_AS_LOADED = Text("the Trainer updates a model in the dtype that it was loaded in")
 FIRST_FLASH = "2022-06"
 """FlashAttention was published at the end of May 2022: before that every engine was eager."""
 _ADAPTS_ATTENTION = ("nemo",)
 """Engines whose recipes put adapters on attention alone: NeMo's target_modules is attention_qkv."""
 _FIRST_FLASH_IN = {"nemo": "2023-09"}
 """Engines that took it over later: NeMo 23.08 was the first whose recipes turn it on."""
-_BEFORE_FLASH = "NeMo-Framework-Launcher's recipes of 2023: attention computed again"
+_BEFORE_FLASH = Text("NeMo-Framework-Launcher's recipes of 2023: attention computed again")
 NORMS = "recompute-norms"
 """Flag of rows whose selective recomputation is of norms and activation functions."""
 
 
-def recompute(run: Measured, habit: Habit) -> tuple[Recompute, str]:
+def recompute(run: Measured, habit: Habit) -> tuple[Recompute, Text | None]:
     """Recomputation by our words, and why where the row does not say."""
     if run.recompute is None:
         if run.engine in _FIRST_FLASH_IN and not _has_flash(run):
@@ -163,27 +186,27 @@ def recompute(run: Measured, habit: Habit) -> tuple[Recompute, str]:
         trainer = run.engine.startswith("hf-trainer")
         if trainer and run.method == "qlora":
             return "full", _ADAPTERS
-        return ("full", _FRONT_END) if trainer and "front-end" in run.flags else (habit.recompute, habit.reason)
+        return ("full", _FRONT_END) if trainer and "front-end" in run.flags else (habit.recompute, Text(habit.reason))
     if run.recompute == "selective":
-        return ("selective-norms" if NORMS in run.flags else habit.selective), ""
-    return ("full" if run.recompute == "full" else "none"), ""
+        return ("selective-norms" if NORMS in run.flags else habit.selective), None
+    return ("full" if run.recompute == "full" else "none"), None
 
 
-def recipe(run: Measured, engine: EngineRow) -> tuple[str, str]:
+def recipe(run: Measured, engine: EngineRow) -> tuple[str, Text | None]:
     """Key of the recipe of a fully trained model, and why where the row does not say."""
     trainer = run.engine.startswith("hf-trainer")
     if "autocast" in run.flags and run.sharding == "zero3" and trainer:
-        return "adamw-fp32-foreach", "FSDP with autocast keeps weights and states in fp32, and loops over tensors"
+        return "adamw-fp32-foreach", _AUTOCAST
     stated = _stated_recipe(run)
     if stated:
-        return stated, ""
+        return stated, None
     if "states-bf16" in run.flags:
-        return "adamw-bf16", ""
+        return "adamw-bf16", None
     if run.engine == "megatron-bridge" and run.attention == "mla":
-        return "adamw-precision-aware", "Megatron-Bridge's recipes of DeepSeek's family: use_precision_aware_optimizer"
+        return "adamw-precision-aware", _PRECISION_AWARE
     if trainer and run.sharding in (None, "none") and run.offload in ("", "none") and "deepspeed" not in run.flags:
-        return "adamw-bf16", "the Trainer updates a model in the dtype that it was loaded in"
-    return engine.recipe, f"{engine.name}'s default"
+        return "adamw-bf16", _AS_LOADED
+    return engine.recipe, Text("{name}'s default", name=engine.name)
 
 
 def _stated_recipe(run: Measured) -> str:

@@ -6,24 +6,23 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from cardyears.base.text import N_
+from cardyears.base.text import N_, Text
 from cardyears.case import Precision
 from cardyears.catalogue.schema import EngineRow
 from cardyears.layout.layout import Layout, Offload, Schedule
+from cardyears.validate.filled import Assume
 from cardyears.validate.habits import HABITS, Habit, chunked_loss, kernel
 from cardyears.validate.habits import recompute as usual_recompute
 from cardyears.validate.runs import Measured, Unusable
 
 NO_DEGREES = N_("the degrees of parallelism are not stated")
-NO_BATCH = "the time of a step is stated, but not its batch"
+NO_BATCH = N_("the time of a step is stated, but not its batch")
 CONTRADICTION = N_("the degrees of parallelism do not divide the devices")
 _ZERO: Mapping[str, int] = {"none": 0, "zero1": 1, "zero2": 2, "zero3": 3, "hsdp": 3}
 _WEIGHTS = ("cpu_params", "quants")
 _STATE = ("cpu_optimizer", "opt-m", "opt-v", "master")
 _FEW = 4
 """Devices up to which one copy of the model on each is the usual thing."""
-
-Assume = Callable[[str, object, str], None]
 
 
 class Degrees(msgspec.Struct, frozen=True):
@@ -35,6 +34,11 @@ class Degrees(msgspec.Struct, frozen=True):
     cp: int
     dp: int
 
+
+_NOT_STATED = Text("not stated")
+_ONE_SEQUENCE = Text("not stated: one sequence")
+_OF_THE_LAYERS = Text("Megatron's default: tp")
+_OVER_THE_TENSOR_RANKS = Text("experts over the tensor ranks: no other fits")
 
 USUAL_TOKENS, USUAL_BATCH = 8_192, 524_288
 """Tokens on one device and in one step of runs that state neither: a rate of tokens is measured where both are large
@@ -75,7 +79,7 @@ def degrees(run: Measured, assume: Assume, fits: Callable[[int], Degrees]) -> De
     devices = run.devices
     if devices is None:
         devices = tp * pp * cp * (run.dp or 1)
-        assume("devices", devices, "as many as the stated degrees take")
+        assume("devices", devices, Text("as many as the stated degrees take"))
     if "layer-split" in run.flags and (run.dp or 1) == 1:
         return Degrees(devices, 1, devices, 1, 1)
     unsaid = run.tp is None and run.pp is None and (run.dp or 0) * cp != devices
@@ -83,13 +87,15 @@ def degrees(run: Measured, assume: Assume, fits: Callable[[int], Degrees]) -> De
         if run.cp is not None or run.ep is not None:
             raise Unusable(NO_DEGREES)
         laid = fits(devices)
-        assume("degrees", f"tp={laid.tp} pp={laid.pp}", "none are stated: the fewest ranks on which the state fits")
+        assume(
+            "degrees", f"tp={laid.tp} pp={laid.pp}", Text("none are stated: the fewest ranks on which the state fits")
+        )
         return laid
     if devices % (tp * pp * cp):
         raise Unusable(CONTRADICTION)
     for name, value in (("tp", run.tp), ("pp", run.pp)):
         if value is None and devices > 1:
-            assume(name, 1, "not stated")
+            assume(name, 1, _NOT_STATED)
     return Degrees(devices, tp, pp, cp, devices // (tp * pp * cp))
 
 
@@ -100,14 +106,14 @@ def layout(
     habit = HABITS[run.engine]
     micro_batch, accumulation = _batches(run, habit, laid, seq_len, assume)
     recomputed, reason = usual_recompute(run, habit)
-    if reason:
+    if reason is not None:
         assume("recompute", recomputed, reason)
     every_second = "recompute-every-2" in run.flags
     stages = run.virtual_stages or _chunks(run, habit, laid, assume)
     etp = _expert_tensor(run, laid, assume)
     ep = min(run.ep or 1, laid.tp * laid.cp * laid.dp // etp)
     if ep != (run.ep or 1):
-        assume("ep", ep, f"{run.ep} are stated, and a stage has no more ranks")
+        assume("ep", ep, Text("{stated:integer} are stated, and a stage has no more ranks", stated=run.ep or 1))
     if ep < 1 or laid.pp > (run.layers or laid.pp):
         raise Unusable(CONTRADICTION)
     return Layout(
@@ -147,7 +153,7 @@ def _expert_tensor(run: Measured, laid: Degrees, assume: Assume) -> int:
         return 1
     fits = laid.dp * laid.cp % (run.ep or 1) == 0
     etp = laid.tp if fits else 1
-    assume("etp", etp, "Megatron's default: tp" if fits else "experts over the tensor ranks: no other fits")
+    assume("etp", etp, _OF_THE_LAYERS if fits else _OVER_THE_TENSOR_RANKS)
     return etp
 
 
@@ -156,7 +162,7 @@ def _chunks(run: Measured, habit: Habit, laid: Degrees, assume: Assume) -> int:
     if not habit.chunk_layers or laid.pp == 1 or "dual-pipe" in run.flags or run.layers is None:
         return 1
     stages = max(1, -(-run.layers // (laid.pp * habit.chunk_layers)))
-    assume("virtual_stages", stages, habit.reason)
+    assume("virtual_stages", stages, Text(habit.reason))
     return stages
 
 
@@ -171,7 +177,7 @@ def _zero(run: Measured, habit: Habit, laid: Degrees, assume: Assume) -> int:
         return _ZERO[run.sharding]
     if laid.dp * laid.cp == 1:
         return 0
-    assume("sharding", f"zero{habit.zero}" if habit.zero else "none", habit.reason)
+    assume("sharding", f"zero{habit.zero}" if habit.zero else "none", Text(habit.reason))
     return habit.zero
 
 
@@ -187,31 +193,31 @@ def _shard_group(run: Measured, laid: Degrees, domain: int) -> int | None:
 def _batches(run: Measured, habit: Habit, laid: Degrees, seq_len: int, assume: Assume) -> tuple[float, float]:
     """Sequences of one micro-batch, and micro-batches of one step."""
     if "layer-split" in run.flags and run.micro_batch is not None:
-        assume("accumulation", 1, "layers are split over the devices, and one micro-batch is inside at a time")
+        assume("accumulation", 1, Text("layers are split over the devices, and one micro-batch is inside at a time"))
         return _whole(run.micro_batch), 1
     micro, times = run.micro_batch, run.accumulation
     total = run.global_batch or _batch_of_rates(run, laid, seq_len, assume)
     if micro is None and total is not None and times is None and habit.whole_batch:
-        assume("micro_batch", total / laid.dp, habit.reason)
+        assume("micro_batch", total / laid.dp, Text(habit.reason))
         return _whole(total / laid.dp), 1
     if micro is None and total is None and times is None and run.has_speed and seq_len:
         micro = float(max(1, USUAL_TOKENS // seq_len))
         times = max(1, round(USUAL_BATCH / (micro * seq_len * laid.dp)))
-        assume("micro_batch", micro, "neither batch is stated: about 8,192 tokens on each device")
-        assume("accumulation", times, "neither batch is stated: about 524,288 tokens in a step")
+        assume("micro_batch", micro, Text("neither batch is stated: about 8,192 tokens on each device"))
+        assume("accumulation", times, Text("neither batch is stated: about 524,288 tokens in a step"))
         return _whole(micro), times
     if micro is None and total is not None and times is not None:
         micro = total / (laid.dp * times)
     if micro is None and total is not None:
         micro = min(1.0, total / laid.dp)
-        assume("micro_batch", micro, "not stated: one sequence")
+        assume("micro_batch", micro, _ONE_SEQUENCE)
     if micro is None:
         micro = 1.0
-        assume("micro_batch", 1, "not stated: one sequence")
+        assume("micro_batch", 1, _ONE_SEQUENCE)
     if total is not None:
         return _whole(micro), _whole(max(1.0, total / (micro * laid.dp)))
     if times is None:
-        assume("accumulation", 1, "not stated")
+        assume("accumulation", 1, _NOT_STATED)
     return _whole(micro), times or 1
 
 
@@ -227,7 +233,7 @@ def _batch_of_rates(run: Measured, laid: Degrees, seq_len: int, assume: Assume) 
             return None
         raise Unusable(NO_BATCH)
     total = max(1, round(run.tokens_s * laid.devices * run.step_s / seq_len))
-    assume("global_batch", total, "from the rate of tokens and the time of a step")
+    assume("global_batch", total, Text("from the rate of tokens and the time of a step"))
     return float(total)
 
 

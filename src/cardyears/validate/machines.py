@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from cardyears.base.errors import CardyearsError
+from cardyears.base.text import N_
 from cardyears.catalogue.find import find
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.schema import AcceleratorRow
@@ -38,8 +39,8 @@ ALIASES: Mapping[str, str] = {
 }
 """Names of the public format that the catalogue has not, and unstated forms: taken as SXM, the common one. A GH200 is
 named by the memory of its processor too (120 or 480 GB), which is not that of its accelerator."""
-_WORKSTATION = "no figures for the workstation's card: those of the server edition"
-_TWO_SIZES = "not stated which of two memories: the larger"
+_WORKSTATION = N_("no figures for the workstation's card: those of the server edition")
+_TWO_SIZES = N_("not stated which of two memories: the larger")
 TAKEN_FOR: Mapping[str, str] = {
     "rtxpro6000": _WORKSTATION,
     "rtxpro6000workstation": _WORKSTATION,

@@ -340,8 +340,8 @@ def _explained(page: Page, made: Validated) -> None:
             ),
             wrap=1,
         )
-        for assumed in one.problem.assumed:
-            page.line(Text("{what}", what=assumed), indent=6)
+        for filled in one.problem.filled:
+            page.line(filled.text, indent=6)
 
 
 _METHOD = (

@@ -11,8 +11,8 @@ from typing import cast
 
 import msgspec
 
-from cardyears.base.errors import CardyearsError
-from cardyears.base.text import N_
+from cardyears.base.errors import CardyearsError, shown
+from cardyears.base.text import N_, Text
 from cardyears.base.units import GIB
 from cardyears.case import Precision
 from cardyears.catalogue.load import Catalogue
@@ -27,6 +27,7 @@ from cardyears.resolve.devices import cluster
 from cardyears.resolve.silicon import silicon
 from cardyears.validate import habits, layouts, machines, networks, shapes
 from cardyears.validate.columns import OTHER_KIND
+from cardyears.validate.filled import Filled, Notes
 from cardyears.validate.runs import Measured, Unusable
 from cardyears.work.architecture import Architecture
 from cardyears.work.params import total_parameters
@@ -65,8 +66,8 @@ class Problem(msgspec.Struct, frozen=True):
     layout: Layout
     cluster: Cluster
     engine: str
-    assumed: tuple[str, ...] = ()
-    """``name=value: reason`` for everything that the row does not say."""
+    filled: tuple[Filled, ...] = ()
+    """Everything that the row does not say."""
     document: float | None = None
     """Mean tokens that attention stays inside where samples are packed and masked; None: the whole sequence."""
     scores_speed: bool = True
@@ -94,9 +95,14 @@ class Problem(msgspec.Struct, frozen=True):
         """Tokens in one optimiser step."""
         return float(self.layout.global_batch) * self.seq_len
 
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """``name=value: reason`` for everything that the row does not say, in English."""
+        return tuple(str(one.text) for one in self.filled)
+
     def assumes(self, name: str) -> bool:
         """Whether a value had to be assumed."""
-        return any(one.startswith(f"{name}=") for one in self.assumed)
+        return any(one.name == name for one in self.filled)
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -106,17 +112,6 @@ class Skipped(msgspec.Struct, frozen=True):
     reason: str
     name: str = ""
     """The model or the device that the reason is about; "" where it is about neither."""
-
-
-class Notes:
-    """Collects what had to be assumed, in order."""
-
-    def __init__(self) -> None:
-        self.lines: dict[str, str] = {}
-
-    def __call__(self, name: str, value: object, reason: str) -> None:
-        """Note a value that the row does not say."""
-        self.lines[name] = f"{name}={value}: {reason}"
 
 
 class Reader:
@@ -147,9 +142,9 @@ class Reader:
         if run.method == OTHER_KIND:
             raise Unusable(OTHER_TRAINING)
         if run.engine_assumed:
-            notes("engine", run.engine, run.engine_assumed)
+            notes("engine", run.engine, _stand_in(run))
         for one in run.unheard:
-            notes(one.split("=", 1)[0], "empty", f"{one} is no word of this column")
+            notes(one.split("=", 1)[0], "empty", Text("{cell} is no word of this column", cell=one))
         device = self._device(run, notes)
         row = self.catalogue.accelerators.get(device)
         engine = self.catalogue.engines[run.engine]
@@ -167,10 +162,10 @@ class Reader:
             layouts.layout(run, laid, engine, machine.domain, precision, seq_len, notes),
             machine,
             run.engine,
-            tuple(notes.lines.values()),
+            tuple(notes.filled.values()),
             document=SHORT_SAMPLE if "short-samples" in run.flags else None,
             scores_speed=run.has_speed and bool(run.device),
-            scores_memory=run.has_memory and "length" not in notes.lines,
+            scores_memory=run.has_memory and "length" not in notes.filled,
         )
 
     def _named(self, run: Measured) -> Measured:
@@ -189,23 +184,20 @@ class Reader:
         if run.sample_tokens is not None:
             return round(run.sample_tokens)
         if run.engine == "unsloth" or "unsloth" in run.source:
-            notes("seq_len", _UNSLOTH_SEQ_LEN, "max_seq_length of Unsloth's notebooks")
+            notes("seq_len", _UNSLOTH_SEQ_LEN, Text("max_seq_length of Unsloth's notebooks"))
             return _UNSLOTH_SEQ_LEN
         if run.step_s and run.tokens_s and run.devices and run.global_batch:
             found = max(1, round(run.tokens_s * run.devices * run.step_s / run.global_batch))
-            notes("seq_len", found, "from the rate of tokens, the time of a step and its batch")
+            notes("seq_len", found, Text("from the rate of tokens, the time of a step and its batch"))
             return found
         if run.tokens_s is None or run.step_s is not None:
             raise Unusable(NO_SEQ_LEN)
         row = self.catalogue.models.get(run.model_key or "")
         if run.method == "pretrain" and row is not None and row.sequence_length:
-            notes(
-                "length",
-                int(row.sequence_length),
-                f"not stated: that of {row.name}; a rate of tokens hardly depends on it",
-            )
+            why = Text("not stated: that of {name}; a rate of tokens hardly depends on it", name=row.name)
+            notes("length", int(row.sequence_length), why)
             return int(row.sequence_length)
-        notes("length", USUAL_SEQ_LEN, "not stated; a rate of tokens hardly depends on it")
+        notes("length", USUAL_SEQ_LEN, Text("not stated; a rate of tokens hardly depends on it"))
         return USUAL_SEQ_LEN
 
     def _device(self, run: Measured, notes: Notes) -> str:
@@ -218,13 +210,13 @@ class Reader:
                 raise Unusable(UNKNOWN_DEVICE, run.device)
             stand_in = machines.taken_for(run.device)
             if stand_in:
-                notes("card", key, stand_in)
+                notes("card", key, Text(stand_in))
             return key
         if not (run.has_memory or run.outcome == "limit"):
             raise Unusable(NO_DEVICE)
         if run.limit_gib is not None:
             return f"{run.limit_gib:g}GB GPU"
-        notes("device", STAND_IN, "not stated; what is held does not depend on it")
+        notes("device", STAND_IN, Text("not stated; what is held does not depend on it"))
         return STAND_IN
 
     def _computed(self, precision: Precision, device: Device, notes: Notes) -> Precision:
@@ -239,7 +231,7 @@ class Reader:
         wide = _WIDE & device.peaks.keys()
         found = next(one for one in tried if one in gains or one in ("bf16", usual) or one in wide)
         if found != precision:
-            notes("computes", found, f"{device.name} has no rate for {precision}")
+            notes("computes", found, Text("{name} has no rate for {precision}", name=device.name, precision=precision))
         return cast(Precision, found)
 
     def _architecture(self, run: Measured, notes: Notes) -> Architecture:
@@ -281,10 +273,16 @@ class Reader:
             self._clusters[words, domain] = made
         found = self._clusters[words, domain]
         if found.between is not None and words.link_bandwidth_bytes_s is None:
-            notes("network", found.between.name, "the usual one between such nodes")
+            notes("network", found.between.name, Text("the usual one between such nodes"))
         if found.between is not None and not said.counted:
-            notes("ports", f"{said.gbit_s:g} Gb/s", f"{run.network} does not say how many: one for each device")
+            why = Text("{words} does not say how many: one for each device", words=shown(run.network))
+            notes("ports", f"{said.gbit_s:g} Gb/s", why)
         return found
+
+
+def _stand_in(run: Measured) -> Text:
+    """Why the row's engine is not the one that it names."""
+    return Text(run.engine_assumed, named=shown(run.engine_named), engine=run.engine, method=run.method)
 
 
 def problems(runs: Iterable[Measured], catalogue: Catalogue) -> tuple[list[Problem], list[Skipped]]:
@@ -323,7 +321,8 @@ def _precision(run: Measured, row: AcceleratorRow | None, notes: Notes) -> Preci
     if said in _QUANTISED:
         return "bf16"
     usual: Precision = "fp8" if run.engine.startswith("mlperf") else "bf16"
-    notes("precision", usual, f"{run.precision} is unknown" if run.precision else "the usual one of that engine")
+    unknown = Text("{words} is unknown", words=shown(run.precision))
+    notes("precision", usual, unknown if run.precision else Text("the usual one of that engine"))
     return usual
 
 
@@ -331,8 +330,8 @@ def _training(run: Measured, engine: EngineRow, notes: Notes) -> Training:
     key, reason = habits.recipe(run, engine)
     if run.method in ("lora", "qlora"):
         if run.rank is None:
-            notes("rank", _DEFAULT_RANK, "PEFT's examples")
+            notes("rank", _DEFAULT_RANK, Text("PEFT's examples"))
         return Training(run.method, RECIPES[key], run.rank or _DEFAULT_RANK, targets=habits.targets(run))
-    if reason:
+    if reason is not None:
         notes("recipe", key, reason)
     return Training(run.method, RECIPES[key])

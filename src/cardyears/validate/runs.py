@@ -83,7 +83,9 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     engine: str = ""
     """Key of `validate.engines.ENGINES`."""
     engine_assumed: str = ""
-    """Why this engine, where the row does not name it."""
+    """Why this engine, where the row does not name it: a sentence of `validate.engines`."""
+    engine_named: str = ""
+    """What a person's row has in the engine's place."""
     precision: str = ""
     tp: int | None = None
     sp: bool | None = None
@@ -210,7 +212,13 @@ def _measured(cells: dict[str, Any], name: str) -> Measured:
     )
     if is_unheard(cells.get("network", "")):
         cells["unheard"] = (*cells.get("unheard", ()), f"inter_node_net={shown(cells['network'])}")
-    own = {"id": f"{Path(name).stem}-{cells[LINE]}", **cells, "engine": engine, "engine_assumed": reason}
+    own = {
+        "id": f"{Path(name).stem}-{cells[LINE]}",
+        **cells,
+        "engine": engine,
+        "engine_named": named,
+        "engine_assumed": reason,
+    }
     return Measured(
         **own,
         flags=flags,

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from cardyears.base.errors import CardyearsError
-from cardyears.base.text import N_
+from cardyears.base.text import N_, Text
 from cardyears.catalogue.find import find
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.schema import LatentRow, ModelRow, ShapeRow
 from cardyears.resolve.generic import generic_decoder
 from cardyears.resolve.models import checked
+from cardyears.validate.filled import Assume
 from cardyears.validate.runs import Measured, Unusable
 from cardyears.work.architecture import Architecture
 from cardyears.work.channels import Mlp
@@ -58,14 +58,14 @@ VOCAB_MULTIPLE = 128
 """Megatron pads the vocabulary to a multiple of this times tp (its make-vocab-size-divisible-by)."""
 OTHER_VOCAB = 32_000
 """Llama's tokenizer, where a gated decoder does not say its vocabulary; MLPerf's Llama rows use one of this size."""
+_LLAMA_TOKENS = Text("Llama's tokenizer")
+_GPT_2_TOKENS = Text("GPT-2's 50,257 padded as Megatron does")
 ENCODER_HEAD = 2
 """Start and end of an answer: the only outputs of BERT fine-tuned on SQuAD."""
 _DEEPSEEK = LatentRow(kv_rank=512, rope_dim=64, nope_dim=128, value_dim=128, q_rank=1_536)
 """Ranks of DeepSeek-V2, V3 and Kimi K2 (deepseek-v3-2024, section 4.2), where a row says mla and no more."""
 _FULL_QUERIES_BELOW = 4_096
 """Width below which DeepSeek's models (V2-Lite, Moonlight) have no latent for queries."""
-
-Assume = Callable[[str, object, str], None]
 
 _OWN = (
     "layers",
@@ -158,14 +158,18 @@ def shape_of(run: Measured, catalogue: Catalogue, assume: Assume) -> ShapeRow:
     if base is not None:
         missing = [field for field in ("layers", "hidden", "heads") if field not in own]
         if missing:
-            assume("model", run.model_key or run.model, "the catalogue's shape of that name")
+            assume("model", run.model_key or run.model, Text("the catalogue's shape of that name"))
         return _over(base, own, run, assume)
     if not {"layers", "hidden"} <= own.keys():
         raise Unusable(NO_WIDTH, run.model)
     if "heads" not in own:
-        own["heads"] = max(1, own["hidden"] // (own.get("head_dim") or USUAL_HEAD))
-        assume("heads", own["heads"], f"not stated: heads of {own.get('head_dim') or USUAL_HEAD}")
+        width = own.get("head_dim") or USUAL_HEAD
+        own["heads"] = max(1, own["hidden"] // width)
+        assume("heads", own["heads"], Text("not stated: heads of {width:integer}", width=width))
     return _from_columns(own, run, assume)
+
+
+_GENERIC = Text("a generic decoder of that size: neither row nor catalogue has its shape")
 
 
 def _by_size(run: Measured, assume: Assume) -> ShapeRow:
@@ -175,7 +179,7 @@ def _by_size(run: Measured, assume: Assume) -> ShapeRow:
     if size is None or sparse or "images" in run.flags or "hybrid" in run.flags or not SMALLEST < size < LARGEST:
         raise Unusable(NO_SHAPE, run.model)
     arch = generic_decoder(size)
-    assume("shape", f"{size / 1e9:.3g}B", "a generic decoder of that size: neither row nor catalogue has its shape")
+    assume("shape", f"{size / 1e9:.3g}B", _GENERIC)
     layer = arch.layers[0][0]
     mixer, channel = layer.mixer, layer.channel
     assert isinstance(mixer, Attention)
@@ -207,7 +211,7 @@ def _over(base: ShapeRow, own: dict[str, Any], run: Measured, assume: Assume) ->
     if "shared_experts" in own and own["shared_experts"] != base.shared_experts:
         shape = msgspec.structs.replace(shape, shared_ffn=0)
     if "vocab" not in own and "layers" in own:
-        assume("vocab", base.vocab, f"that of {run.model_key}")
+        assume("vocab", base.vocab, Text("that of {name}", name=run.model_key or ""))
     return shape
 
 
@@ -216,19 +220,18 @@ def _from_columns(own: dict[str, Any], run: Measured, assume: Assume) -> ShapeRo
     gated = own.setdefault("gated", own.get("ffn") != 4 * own["hidden"])
     if "vocab" not in own:
         own["vocab"] = OTHER_VOCAB if gated else _padded(run.tp or 1)
-        reason = "Llama's tokenizer" if gated else "GPT-2's 50,257 padded as Megatron does"
-        assume("vocab", own["vocab"], reason)
+        assume("vocab", own["vocab"], _LLAMA_TOKENS if gated else _GPT_2_TOKENS)
     if "ffn" not in own:
         own["ffn"] = (own.get("expert_ffn") or 0) * max(1, own.get("top_k", 1)) or _usual_width(own, assume)
         if own.get("dense_layers"):
-            assume("ffn", own["ffn"], "a dense layer as wide as the experts that a token takes")
+            assume("ffn", own["ffn"], Text("a dense layer as wide as the experts that a token takes"))
     if own.get("experts") and not own.get("expert_ffn"):
         own["expert_ffn"] = own["ffn"]
     own.setdefault("tied", not gated)
     latent = None
     if run.attention == "mla":
         latent = _latent(own["hidden"])
-        assume("latent", latent.kv_rank, "ranks of DeepSeek's models")
+        assume("latent", latent.kv_rank, Text("ranks of DeepSeek's models"))
         own.pop("kv_heads", None)
         own.pop("head_dim", None)
     return ShapeRow(**own, latent=latent)
@@ -237,7 +240,7 @@ def _from_columns(own: dict[str, Any], run: Measured, assume: Assume) -> ShapeRo
 def _usual_width(own: dict[str, Any], assume: Assume) -> int:
     """Width of an MLP that nobody states: four times the model's, or 8/3 where it is gated."""
     width: int = round(own["hidden"] * (8 / 3 if own["gated"] else 4))
-    assume("ffn", width, "not stated: the usual proportion")
+    assume("ffn", width, Text("not stated: the usual proportion"))
     return width
 
 
