@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from cardyears.base.errors import CardyearsError
 from cardyears.catalogue.load import load
 from cardyears.validate.whole import Whole, WholeRuns, load_whole, whole_runs
+from support.asking import invoke, on_one_line
 
 HEAD = "model,params_b,tokens_b,gpu,n_gpus,gpu_hours,wall_days,source,notes\n"
 ROWS = (
@@ -35,6 +37,41 @@ def test_rows_are_judged_or_skipped_with_a_reason(tmp_path: Path) -> None:
         "neither tokens nor FLOP are stated": 1,
     }
     assert (found.good.n, found.weak.n) == (3, 1)
+
+
+WHY = {
+    # row: the reason, and what it is about
+    "Nobody-7B,,1000,H100,,1,,,": ("the catalogue has no such model, and its parameters are not stated", "Nobody-7B"),
+    "GPT-4,,1000,H100,,1,,,": ("the model's makers published no shape, and its parameters are not stated", "GPT-4"),
+    ",,1000,H100,,1,,,": ("neither the model nor its parameters are stated", ""),
+    "Llama-2-7B,,,H100,,1,,,": ("neither tokens nor FLOP are stated", ""),
+    "Llama-2-7B,,2000,TPU v9,,1,,,": ("the catalogue has no such device", "TPU v9"),
+    "Llama-2-7B,,2000,,,1,,,": ("the device is not stated", ""),
+    "Llama-2-7B,,2000,H100,,,,,": ("neither device-hours, nor devices and days, are stated", ""),
+    "Llama-2-7B,seven,2000,H100,,1,,,": ("a cell that the run depends on cannot be read", ""),
+}
+
+
+def test_each_row_that_is_skipped_has_its_own_reason_and_name(tmp_path: Path) -> None:
+    found = judged(tmp_path, HEAD + "Llama-2-7B,,2000,A100,,184320,,,\n" + "".join(f"{row}\n" for row in WHY))
+    assert found.skipped == {reason: 1 for reason, _ in WHY.values()}
+    assert found.skipped_names == {reason: {name: 1} for reason, name in WHY.values() if name}
+    assert [(one.column, one.value, one.first_row) for one in found.unread] == [("params_b", "seven", 10)]
+
+
+def test_text_and_json_name_what_was_skipped(tmp_path: Path) -> None:
+    steps, whole = tmp_path / "steps.csv", tmp_path / "whole.csv"
+    steps.write_text("model,gpu,seq_len,tokens_per_s_per_gpu\nphi-2,H100,2048,20000\n", encoding="utf-8")
+    whole.write_text(HEAD + "".join(f"{row}\n" for row in WHY if "seven" not in row), encoding="utf-8")
+    words = ("validate", str(steps), "--runs", str(whole))
+    text = on_one_line(invoke(*words).out)
+    assert "Whole trainings that were skipped: 7" in text
+    assert "the catalogue has no such device: TPU v9 (1)" in text
+    assert "its parameters are not stated: Nobody-7B (1)" in text
+    assert "Whole trainings" not in invoke(*words, "--lang", "ar").out
+    runs = json.loads(invoke(*words, "--json").out)["runs"]
+    assert runs["skipped_names"]["the catalogue has no such device"] == {"TPU v9": 1}
+    assert runs["unreadable_cells"] == []
 
 
 def test_hours_follow_from_devices_and_days() -> None:

@@ -142,6 +142,8 @@ def _whole(runs: WholeRuns) -> dict[str, Any]:
         "rows": runs.rows,
         "predicted": len(runs.judged),
         "skipped": dict(runs.skipped),
+        "skipped_names": dict(runs.skipped_names),
+        "unreadable_cells": [msgspec.structs.asdict(one) for one in runs.unread],
         **msgspec.to_builtins(runs.good),
         "weak": msgspec.to_builtins(runs.weak),
         "entries": [

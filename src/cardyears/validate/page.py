@@ -12,7 +12,7 @@ from cardyears.validate.compare import Compared
 from cardyears.validate.held import Held
 from cardyears.validate.interval import interval, known
 from cardyears.validate.neighbours import neighbours
-from cardyears.validate.page_skips import counted, skipped
+from cardyears.validate.page_skips import skipped, skipped_trainings
 from cardyears.validate.report import Part, Validation, worst
 from cardyears.validate.runs import SHIPPED, sources
 from cardyears.validate.scores import FitVerdicts, Scores
@@ -276,14 +276,15 @@ def _who(one: Compared | Held) -> list[str]:
 
 
 def _whole(page: Page, runs: WholeRuns) -> None:
-    page.heading(N_("Whole trainings: device-hours"))
     rows = [(N_("as reported"), runs.good), (N_("second-hand figures"), runs.weak)]
-    page.table(
-        ("", *_HEADINGS),
-        ([page.say(name), *_cells(page, one)] for name, one in rows if one.n),
-        right=tuple(range(1, 8)),
-    )
-    page.rows(counted(page, runs.skipped), right=(0,), wrap=1)
+    if runs.judged:
+        page.heading(N_("Whole trainings: device-hours"))
+        page.table(
+            ("", *_HEADINGS),
+            ([page.say(name), *_cells(page, one)] for name, one in rows if one.n),
+            right=tuple(range(1, 8)),
+        )
+    skipped_trainings(page, runs)
 
 
 def _calibration(page: Page, made: Validated) -> None:

@@ -8,25 +8,36 @@ from cardyears.base.text import N_, Text
 from cardyears.render.page import Page
 from cardyears.validate.report import Validation
 from cardyears.validate.skips import shown_names
+from cardyears.validate.whole import WholeRuns
 
 UNREAD_SHOWN = 12
 """Of the cells that do not read, so many."""
 
 
 def skipped(page: Page, found: Validation) -> None:
-    """Rows that were skipped by reason, cells that do not read, and words that nobody knows."""
+    """Rows of measured steps that were skipped, and words that nobody knows."""
+    _skipped(page, found, N_("Rows that were skipped: {n:integer}"))
+    if found.unheard:
+        page.heading(N_("Words that their columns do not know, taken as empty cells"))
+        page.rows(_counted(page, found.unheard), right=(0,), wrap=1)
+
+
+def skipped_trainings(page: Page, found: WholeRuns) -> None:
+    """Whole trainings that were skipped."""
+    _skipped(page, found, N_("Whole trainings that were skipped: {n:integer}"))
+
+
+def _skipped(page: Page, found: Validation | WholeRuns, heading: str) -> None:
+    """Rows that were skipped by reason, and cells that do not read."""
     if found.skipped:
-        page.heading(Text("Rows that were skipped: {n:integer}", n=sum(found.skipped.values())))
+        page.heading(Text(heading, n=sum(found.skipped.values())))
         page.rows(_reasons(page, found), right=(0,), wrap=1)
     if found.unread:
         page.heading(N_("Cells that cannot be read"))
         page.rows(_unread(page, found), right=(0,), wrap=1)
-    if found.unheard:
-        page.heading(N_("Words that their columns do not know, taken as empty cells"))
-        page.rows(counted(page, found.unheard), right=(0,), wrap=1)
 
 
-def _reasons(page: Page, found: Validation) -> Iterator[list[str]]:
+def _reasons(page: Page, found: Validation | WholeRuns) -> Iterator[list[str]]:
     """Each reason with its rows and the models or devices that it is about."""
     for reason, count in found.skipped.items():
         some, rest = shown_names(found.skipped_names.get(reason, {}))
@@ -36,7 +47,7 @@ def _reasons(page: Page, found: Validation) -> Iterator[list[str]]:
         yield [page.say(Text("{n:integer}", n=count)), f"{said}: {some}" if some else said]
 
 
-def _unread(page: Page, found: Validation) -> Iterator[list[str]]:
+def _unread(page: Page, found: Validation | WholeRuns) -> Iterator[list[str]]:
     for one in found.unread[:UNREAD_SHOWN]:
         said = Text(
             '{column} "{cell}", first in row {row:integer}', column=one.column, cell=one.value, row=one.first_row
@@ -47,7 +58,7 @@ def _unread(page: Page, found: Validation) -> Iterator[list[str]]:
         yield [page.say(Text("{n:integer}", n=rest)), page.say(N_("others"))]
 
 
-def counted(page: Page, some: Mapping[str, int]) -> Iterator[list[str]]:
+def _counted(page: Page, some: Mapping[str, int]) -> Iterator[list[str]]:
     """A line for each with its number."""
     for reason, count in some.items():
         yield [page.say(Text("{n:integer}", n=count)), page.say(Text("{why:word}", why=reason))]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
-
-from cardyears.validate.runs import Measured
 
 NAMES = 5
 """Of models or devices, so many stand with a reason; all others are counted together."""
@@ -18,6 +17,18 @@ class Left(msgspec.Struct, frozen=True):
 
     reason: str
     name: str = ""
+
+
+class Line(Protocol):
+    """What a row of a table must have for its cells to be counted."""
+
+    @property
+    def line(self) -> int | None:
+        """Its number in the file."""
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Cells that do not read, as "column=cell"."""
 
 
 class UnreadCell(msgspec.Struct, frozen=True):
@@ -62,7 +73,7 @@ def shown_names(counted: Mapping[str, int]) -> tuple[str, int]:
     return ", ".join(f"{name} ({number})" for name, number in some[:NAMES]), rest
 
 
-def unread_cells(runs: Sequence[Measured]) -> tuple[UnreadCell, ...]:
+def unread_cells(runs: Sequence[Line]) -> tuple[UnreadCell, ...]:
     """Cells that do not read, the commonest first."""
     where: defaultdict[str, list[int]] = defaultdict(list)
     for run in runs:

@@ -6,7 +6,6 @@ model's shape are known the best layout on them gives the rate, else what such d
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,12 @@ from cardyears.resolve.devices import device as to_device
 from cardyears.resolve.resolve import resolve
 from cardyears.validate import cells
 from cardyears.validate.machines import device_key
+from cardyears.validate.read import NO_DEVICE, UNKNOWN_DEVICE
+from cardyears.validate.report import NO_RATE
+from cardyears.validate.runs import Unusable
 from cardyears.validate.scores import Scores, Signed, scores
 from cardyears.validate.shapes import model_key
+from cardyears.validate.skips import Left, UnreadCell, names, reasons, unread_cells
 from cardyears.validate.table import LINE, Schema, table
 
 COLUMNS = {
@@ -51,8 +54,9 @@ SECOND_HAND = ("from memory", "unverified", "epoch", "estimate not a run", "seco
 """Words of rows whose figures are not the maker's own."""
 NO_HOURS = N_("neither device-hours, nor devices and days, are stated")
 NO_TOKENS = N_("neither tokens nor FLOP are stated")
-NO_DEVICE = N_("the catalogue has no such device")
-NO_RATE = N_("no source gives the device a peak or a bandwidth")
+NO_MODEL = N_("neither the model nor its parameters are stated")
+UNKNOWN_MODEL = N_("the catalogue has no such model, and its parameters are not stated")
+UNDISCLOSED = N_("the model's makers published no shape, and its parameters are not stated")
 REPORTED = Interval(0.98, 1.46, 2.13)
 """Device-hours that are reported over those of uninterrupted steps: restarts, evaluation, waiting nodes, repeated work
 and the software of its year. Of 41 published trainings."""
@@ -76,6 +80,10 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
     where: str = ""
     notes: str = ""
+    line: int | None = None
+    """Its number in the table."""
+    unread: tuple[str, ...] = ()
+    """Cells that do not read, as "column=cell"."""
     refused: str = ""
     """Why the row cannot be used: a cell that does not read, or more cells than columns."""
 
@@ -116,6 +124,9 @@ class WholeRuns(msgspec.Struct, frozen=True):
 
     rows: int
     skipped: Mapping[str, int]
+    skipped_names: Mapping[str, Mapping[str, int]]
+    """By reason, the models or devices that it is about."""
+    unread: Sequence[UnreadCell]
     good: Scores
     weak: Scores
     judged: Sequence[Judged]
@@ -139,54 +150,79 @@ def _known(row: Mapping[str, Any]) -> dict[str, Any]:
 def whole_runs(some: Sequence[Whole], catalogue: Catalogue) -> WholeRuns:
     """All trainings against their estimates."""
     judged: list[Judged] = []
-    skipped: Counter[str] = Counter()
+    left: list[Left] = []
     for run in some:
-        found = _judged(run, catalogue)
-        if isinstance(found, str):
-            skipped[found] += 1
-        else:
-            judged.append(found)
+        try:
+            judged.append(_judged(run, catalogue))
+        except Unusable as error:
+            left.append(Left(error.reason, error.name))
+        except CardyearsError as error:
+            left.append(Left(str(error)))
     sides = [[Signed(one.run.source, one.error, one.inside) for one in judged if one.run.weak is weak]
              for weak in (False, True)]  # fmt: skip
-    return WholeRuns(len(some), dict(skipped.most_common()), scores(sides[0]), scores(sides[1]), judged)
+    return WholeRuns(
+        rows=len(some),
+        skipped=reasons(left),
+        skipped_names=names(left),
+        unread=unread_cells(some),
+        good=scores(sides[0]),
+        weak=scores(sides[1]),
+        judged=judged,
+    )
 
 
-def _judged(run: Whole, catalogue: Catalogue) -> Judged | str:
-    """One training judged, or why it cannot be."""
+def _judged(run: Whole, catalogue: Catalogue) -> Judged:
+    """One training judged; `Unusable` says why it cannot be."""
     if run.refused:
-        return run.refused
+        raise Unusable(run.refused)
     if run.hours is None:
-        return NO_HOURS
-    key = device_key(run.device, catalogue) if run.device else None
+        raise Unusable(NO_HOURS)
+    if not run.device:
+        raise Unusable(NO_DEVICE)
+    key = device_key(run.device, catalogue)
     if key is None:
-        return NO_DEVICE
-    try:
-        hours = _hours(run, key, catalogue)
-    except CardyearsError as error:
-        return str(error)
-    return hours if isinstance(hours, str) else Judged(run, hours, run.hours)
+        raise Unusable(UNKNOWN_DEVICE, run.device)
+    hours = _hours(run, key, catalogue)
+    if hours is None:
+        raise Unusable(NO_RATE, run.device)
+    return Judged(run, hours, run.hours)
 
 
-def _hours(run: Whole, key: str, catalogue: Catalogue) -> Interval | str:
-    """Device-hours of a training, or what is missing."""
+def _hours(run: Whole, key: str, catalogue: Catalogue) -> Interval | None:
+    """Device-hours of a training; None where the device has no rate."""
     name = _model(run, catalogue)
     if run.tokens is not None and name is not None:
         count = run.devices or 1
         case = resolve(read_question(name, on=f"{count}x {key}", tokens=run.tokens), catalogue)
         found = judge(case, links=run.devices is not None)
         devices = count if found.linked is None else found.linked.devices
-        return NO_RATE if found.time is None else found.time * (devices / HOUR) * REPORTED
-    flop = run.flop
-    if flop is None and run.tokens is not None and (run.active_parameters or run.parameters):
-        flop = 6.0 * (run.active_parameters or run.parameters or 0.0) * run.tokens
-    if flop is None:
-        return NO_TOKENS
+        return None if found.time is None else found.time * (devices / HOUR) * REPORTED
+    flop = _flop(run, catalogue)
     one = to_device(key, catalogue.accelerators[key])
     if one.training_dtype is None:
-        return NO_RATE
+        return None
     row = catalogue.shares.get(one.family, catalogue.shares["all"])
     rate = Interval(row.low, row.mid, row.high) * one.peak(one.training_dtype).value
     return flop / rate / HOUR * REPORTED
+
+
+def _flop(run: Whole, catalogue: Catalogue) -> float:
+    """FLOP of a training, as stated or of parameters and tokens; `Unusable` says what is missing."""
+    if run.flop is not None:
+        return run.flop
+    if run.tokens is None:
+        raise Unusable(NO_TOKENS)
+    parameters = run.active_parameters or run.parameters
+    if parameters is None:
+        raise Unusable(*_nameless(run, catalogue))
+    return 6.0 * parameters * run.tokens
+
+
+def _nameless(run: Whole, catalogue: Catalogue) -> tuple[str, str]:
+    """Why nothing is known of a model whose row has no parameters, and its name."""
+    if not run.model:
+        return NO_MODEL, ""
+    return UNKNOWN_MODEL if model_key(run.model, catalogue) is None else UNDISCLOSED, run.model
 
 
 def _model(run: Whole, catalogue: Catalogue) -> str | None:
