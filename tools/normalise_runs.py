@@ -22,7 +22,8 @@ from typing import Any
 import msgspec
 
 from cardyears.catalogue.load import Catalogue, load
-from cardyears.validate import machines, networks, shapes
+from cardyears.question import networks
+from cardyears.validate import machines, shapes
 from cardyears.validate.notes import remark
 from cardyears.validate.read import problems
 from cardyears.validate.runs import FIELDS, SHIPPED, SOURCES, Measured, brought
@@ -104,7 +105,7 @@ def date(words: str) -> str:
 
 
 def network(run: Measured, note: str) -> str:
-    """The network in as few words as `validate.networks.network` needs."""
+    """The network in as few words as `question.networks.network` needs."""
     said = networks.network(run.network)
     slices = remark(note).slices
     if "TPU" in run.device and slices and run.devices:

@@ -9,6 +9,7 @@ import pytest
 from cardyears.catalogue.load import load
 from cardyears.machine.cluster import Cluster
 from cardyears.question.hardware import read_hardware
+from cardyears.question.networks import bandwidth, network
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.devices import cluster, device, link, owned
 from cardyears.resolve.wiring import EACH_NODE, usual_between, usual_inside
@@ -109,6 +110,38 @@ def test_a_stated_bandwidth_has_the_latencies_of_a_link_as_fast() -> None:
     slow, fast = machine("2x RTX 4090 over 1Gb/s")[0], machine("16x H100 over 400Gb/s per gpu")[0]
     home = machine("2x RTX 4090 over 100Mb/s home internet")[0]
     assert fast.between.hop.value < slow.between.hop.value < home.between.hop.value
+
+
+ONE_PORT = {
+    # as the network column of a table has it, and as a question has it behind "over": Gb/s of each device
+    "400Gb NDR": 400 / 8,
+    "400Gb NDR per GPU": 400,
+    "8x400G NDR": 400,
+    "8x HDR InfiniBand 200Gb/s per node": 200,
+    "RDMA CX-7 400 Gb/s per GPU": 400,
+    "3.2 Tbps EFA": 400,
+    "EFA 3200": 400,
+    "4x HDR": 100,
+    "IB HDR 200 per GPU": 200,
+    "DCN": 50,
+    "4x FDR": 28,
+}
+
+
+@pytest.mark.parametrize("words", ONE_PORT)
+def test_words_of_a_network_mean_the_same_in_a_question_and_in_a_table(words: str) -> None:
+    found, _ = machine(f"16x H100 in nodes of 8 over {words}")
+    assert found.between is not None
+    assert found.between.bandwidth.value == pytest.approx(ONE_PORT[words] * 1e9 / 8)
+    assert bandwidth(network(words), 8) == pytest.approx(ONE_PORT[words] * 1e9 / 8)
+
+
+def test_a_generation_alone_is_a_nodes_port_in_a_question_and_a_devices_in_a_table() -> None:
+    for words in ("NDR", "IB NDR", "NDR400", "InfiniBand NDR"):
+        found, _ = machine(f"16x H100 in nodes of 8 over {words}")
+        assert found.between is not None
+        assert (found.between.key, found.between.bandwidth.value) == ("infiniband-ndr", 50e9 / 8)
+        assert bandwidth(network(words), 8) == 50e9
 
 
 @pytest.mark.parametrize("key", load().links)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from cardyears.catalogue.load import load
+from cardyears.question.networks import bandwidth, network
 from cardyears.validate.engines import cell_flags, engine_of
 from cardyears.validate.machines import device_key, taken_for
-from cardyears.validate.networks import bandwidth, network
 from cardyears.validate.notes import remark
 from cardyears.validate.read import problems
 from cardyears.validate.runs import load_runs
@@ -48,6 +48,10 @@ NETWORKS = {
     "100GbE": (100, False),
     "8 NICs of 400 Gb/s": (3_200, False),
     "Slingshot 11 4x200G": (800, False),
+    "100 Mb/s": (0.1, False),
+    "0 Gb/s": (None, False),
+    "5mb/s": (None, False),
+    "8x NDR per GPU": (400, True),
     "EFA": (None, False),
     "": (None, False),
 }

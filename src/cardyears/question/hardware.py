@@ -13,8 +13,9 @@ import re
 import msgspec
 
 from cardyears.base.text import N_, Text
+from cardyears.question.networks import bandwidth, network
 from cardyears.question.numbers import LONGEST, NUMBER, NUMBER_WORDS, Entry, fold, plain, read_whole
-from cardyears.question.read import DATA_UNIT, PER_SECOND, nominal_memory, read_bandwidth
+from cardyears.question.read import nominal_memory, read_bandwidth
 
 MOST_DEVICES = 10_000_000
 """More than all accelerators of one kind ever sold to one owner."""
@@ -277,13 +278,9 @@ def _link(entry: Entry, text: str) -> tuple[str | None, float | None, bool]:
     bare = re.sub(_PER_NODE_TAIL, "", bare, flags=re.IGNORECASE).strip()
     if not bare:
         raise entry.refused(Text('hardware: "{written}" names no link after "over".', written=entry.written))
-    rate = rf"(?:(\d{{1,3}})\s?[xX*]\s?)?({NUMBER}\s?{DATA_UNIT}{PER_SECOND})"
-    flags = re.ASCII | re.IGNORECASE
-    match = re.match(rf"{rate}(?:\s|$)", bare, flags) or re.search(rf"(?:^|\s){rate}$", bare, flags)
-    if match is None:
-        if bare[0].isdecimal():
-            return None, read_bandwidth(bare), per_device
-        return bare, None, per_device
-    name = f"{bare[: match.start()]} {bare[match.end() :]}".strip()
-    links = read_whole(match[1]) if match[1] else 1
-    return name or None, links * read_bandwidth(match[2]), per_device
+    said = network(f"{bare} per device" if per_device else bare, asked=True)
+    if said.rate:
+        return said.name or None, bandwidth(said, 1), per_device
+    if bare[0].isdecimal():
+        return None, read_bandwidth(bare), per_device
+    return bare, None, per_device

@@ -20,6 +20,7 @@ from cardyears.catalogue.schema import AcceleratorRow, LinkRow
 from cardyears.machine.cluster import Cluster, Link
 from cardyears.machine.device import TRAINING_DTYPES, Device
 from cardyears.question.hardware import HardwareText, generic_memory
+from cardyears.question.networks import BITS, generation, network
 from cardyears.question.read import nominal_memory
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.wiring import EACH_NODE, FABRICS, like_stated, usual_between, usual_inside
@@ -268,19 +269,39 @@ def _between(words: HardwareText, sharing: int, catalogue: Catalogue) -> Link | 
     """What joins the nodes, as bandwidth for each device: one link a node is shared by the devices in it."""
     ports = 1.0 if words.link_per_device else 1.0 / sharing
     if words.link_bandwidth_bytes_s is not None:
-        rate = Sourced(words.link_bandwidth_bytes_s * ports, "B/s", "assumed", "", "", "as you said")
-        like = link(_like(words.link, words.link_bandwidth_bytes_s, catalogue), catalogue.links)
-        name = words.link or N_("the link that you named")
-        return msgspec.structs.replace(like, key="stated", name=name, bandwidth=rate, upload=None)
-    return None if words.link is None else _with_ports(_named_link(words.link, catalogue), ports)
+        return _with_ports(_stated_link(words.link, words.link_bandwidth_bytes_s, catalogue), ports)
+    return None if words.link is None else _link_of_words(words.link, ports, catalogue)
 
 
-def _like(name: str | None, bytes_s: float, catalogue: Catalogue) -> str:
-    """Key of the link whose latencies a stated bandwidth takes: the one named beside it, or one about as fast."""
-    try:
-        return find(name or "", catalogue.links, "links").key
-    except (UnknownName, AmbiguousName):
-        return like_stated(bytes_s)
+def _link_of_words(words: str, ports: float, catalogue: Catalogue) -> Link:
+    """The catalogue's link of that name, or of the generation of ports that the words name, or one of their rate."""
+    key = _link_key(words, catalogue)
+    if key is not None:
+        return _with_ports(link(key, catalogue.links), ports)
+    said = network(words, asked=True)
+    if said.gbit_s is None:
+        return _with_ports(_named_link(words, catalogue), ports)
+    found = _stated_link(words, said.gbit_s * GIGA / BITS, catalogue)
+    return _with_ports(found, 1.0 if said.each_device else ports)
+
+
+def _stated_link(name: str | None, bytes_s: float, catalogue: Catalogue) -> Link:
+    """A link of a stated bandwidth, with the latencies of the one named beside it or of one about as fast."""
+    rate = Sourced(bytes_s, "B/s", "assumed", "", "", "as you said")
+    like = link(_link_key(name or "", catalogue) or like_stated(bytes_s), catalogue.links)
+    return msgspec.structs.replace(
+        like, key="stated", name=name or N_("the link that you named"), bandwidth=rate, upload=None
+    )
+
+
+def _link_key(words: str, catalogue: Catalogue) -> str | None:
+    """Key of the link that words name, by its name or by its generation; None where they name none."""
+    for name in (words, generation(words)):
+        try:
+            return find(name, catalogue.links, "links").key
+        except (UnknownName, AmbiguousName):
+            continue
+    return None
 
 
 def _named_link(name: str, catalogue: Catalogue) -> Link:

@@ -1,6 +1,6 @@
 """Which machine did a measured run have? Device and fast domain from loosely written cells.
 
-Names that people write become keys of the catalogue. The network's words are read by `validate.networks`.
+Names that people write become keys of the catalogue. The network's words are read by `question.networks`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cardyears.base.text import N_
 from cardyears.catalogue.find import find
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.schema import AcceleratorRow
-from cardyears.validate.networks import Network
+from cardyears.question.networks import Network, bandwidth
 
 ALIASES: Mapping[str, str] = {
     "quadrortx8000": "quadro-rtx-8000",
@@ -145,3 +145,23 @@ def domain(key: str, row: AcceleratorRow, devices: int, said: Network) -> int | 
     if row.form == "TPU" and said.gbit_s is not None:
         return said.domain or SLICES.get(key)
     return None
+
+
+SENT_BYTES = 2.0
+"""For each parameter, into and out of each node that holds the whole model: its gradient and its new weight in 16 bits,
+each of which crosses half a time at least."""
+
+
+def other_port(said: Network, per_node: int, parameters: float, step_s: float | None) -> bool:
+    """Whether the gradients of a model that stands in every node would take longer over this network than the step.
+
+    Then the words are of another port than the one that joins the devices: management's.
+
+    >>> from cardyears.question.networks import network
+    >>> other_port(network("100GbE"), 8, 8e9, 0.19), other_port(network("8x 400 Gb/s"), 8, 8e9, 0.19)
+    (True, False)
+    """
+    rate = bandwidth(said, per_node)
+    if rate is None or step_s is None:
+        return False
+    return SENT_BYTES * parameters > step_s * rate * per_node

@@ -22,10 +22,11 @@ from cardyears.machine.cluster import Cluster
 from cardyears.machine.device import Device
 from cardyears.machine.rates import LOW_PRECISION
 from cardyears.question.hardware import HardwareText
+from cardyears.question.networks import Network, bandwidth, network
 from cardyears.resolve.defaults import Assumed
 from cardyears.resolve.devices import cluster
 from cardyears.resolve.silicon import silicon
-from cardyears.validate import habits, layouts, machines, networks, shapes
+from cardyears.validate import habits, layouts, machines, shapes
 from cardyears.validate.columns import OTHER_KIND
 from cardyears.validate.filled import Filled, Notes
 from cardyears.validate.runs import Measured, Unusable
@@ -251,19 +252,19 @@ class Reader:
         laid: layouts.Degrees,
         notes: Notes,
     ) -> Cluster:
-        said = networks.network(run.network)
+        said = network(run.network)
         dies = 1 if row is None else row.dies
         count = max(1, laid.devices // dies)
         per_box = run.per_node or machines.BOX
         replicas = run.method in ("pretrain", "full") and laid.tp * laid.pp * laid.cp <= per_box < count
-        if replicas and networks.other_port(said, per_box, total_parameters(arch), run.step_s):
-            said = networks.Network()
+        if replicas and machines.other_port(said, per_box, total_parameters(arch), run.step_s):
+            said = Network()
         per_node = run.per_node and min(run.per_node, count)
         words = HardwareText(
             device=key,
             count=count,
             per_node=per_node,
-            link_bandwidth_bytes_s=networks.bandwidth(said, per_box),
+            link_bandwidth_bytes_s=bandwidth(said, per_box),
             link_per_device=True,
         )
         domain = None if row is None else machines.domain(key, row, count, said)

@@ -15,8 +15,8 @@ import msgspec
 from cardyears.base.errors import BadInput, shown
 from cardyears.base.text import Text
 from cardyears.catalogue.schema import SourceRow
+from cardyears.question.networks import is_unheard
 from cardyears.validate.engines import cell_flags, engine_of
-from cardyears.validate.networks import is_unheard
 from cardyears.validate.notes import remark
 from cardyears.validate.table import LINE, table
 
@@ -76,7 +76,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     devices: int | None = None
     per_node: int | None = None
     network: str = ""
-    """What joins the nodes, in words (`validate.networks`)."""
+    """What joins the nodes, in words (`question.networks`)."""
     limit_gib: float | None = None
     """Memory of the device, where it is named by its memory only."""
 
