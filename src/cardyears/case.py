@@ -168,6 +168,13 @@ class Job(msgspec.Struct, frozen=True):
     """Measured over estimated peak memory."""
     calibration: Calibration | None = None
     """Whose factors are in the engine's coefficients, and what they leave open."""
+    engines: Mapping[str, Engine] = msgspec.field(default_factory=dict)
+    """The engine by precision, where a calibration says more of some than of others; empty: the same in all."""
+
+    def computing(self, precision: str) -> Job:
+        """The job with its engine as it is in this precision."""
+        known = self.engines.get(precision, self.engine)
+        return self if known is self.engine else msgspec.structs.replace(self, engine=known)
 
     @property
     def attended_length(self) -> float:

@@ -15,7 +15,7 @@ from cardyears.estimate.setting import setting
 from cardyears.estimate.step import step
 from cardyears.machine.calibration import FACTORS, Calibration, Kept
 from cardyears.resolve.calibration import MOST_KEPT, MOST_ROWS, calibrated, read_calibration
-from cardyears.resolve.likeness import Likeness, engine_at
+from cardyears.resolve.likeness import Likeness, calibrated_job
 from cardyears.resolve.nearness import Place, distance
 from cardyears.validate.calibrate import COMMON, WITHIN, calibrate, one_row, spread
 from cardyears.validate.compare import Compared, compared, engines, job
@@ -240,9 +240,7 @@ def test_an_estimate_is_corrected_as_a_row_is() -> None:
     slow = moved(problems([run], load())[0], SLOWER)
     made = calibrated(load(), calibrate(slow, load()))
     known = slow[0]
-    task = msgspec.structs.replace(
-        job(known, load(), engines(load())), engine=engine_at(job(known, load(), engines(load())), "bf16", made)
-    )
+    task = calibrated_job(job(known, load(), engines(load())), "bf16", made)
     total = float(step(task, known.layout, setting(task, known.layout.precision)).total)
     assert total == pytest.approx(placed(slow, made)[0].predicted_s, rel=0.02)
 

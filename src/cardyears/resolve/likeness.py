@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import msgspec
 
-from cardyears.case import Job
+from cardyears.case import Job, Precision
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.schema import EngineRow
 from cardyears.machine.calibration import Calibration
@@ -129,9 +129,13 @@ def faded(one: Calibration, there: Said) -> Calibration:
     )
 
 
-def engine_at(task: Job, precision: str, catalogue: Catalogue) -> Engine:
-    """The engine of a job with the calibration's factors as they hold for it."""
-    return engine_of(task.engine, place_of(task, precision), catalogue)
+def calibrated_job(task: Job, precision: str, catalogue: Catalogue) -> Job:
+    """The job with the calibration's factors as they hold for it in each precision; its engine is that of this one."""
+    one = catalogue.calibration
+    if one is None or not one.kept:
+        return task
+    engines = {each: engine_of(task.engine, place_of(task, each), catalogue) for each in get_args(Precision)}
+    return msgspec.structs.replace(task, engine=engines[precision], engines=engines)
 
 
 def engine_of(known: Engine, here: Place, catalogue: Catalogue) -> Engine:

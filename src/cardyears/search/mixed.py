@@ -110,7 +110,14 @@ def pipelines(
             if shared is not None:
                 heat.legal += shared.size
                 line.run_all(heat, shared, max(1, chunk // part.legal[0].size), boldest=limits[-1])
-    return heat.found(lambda layout, besides: piped_estimate(task, layout, besides[0], besides[1]))
+    return heat.found(lambda layout, besides: piped_estimate(computing(task, layout), layout, besides[0], besides[1]))
+
+
+def computing(task: Task, layout: Layout) -> Task:
+    """The job on each kind of device in a layout's precision."""
+    one, other = (job.computing(layout.precision) for job in task.kinds)
+    first, second = (job.computing(layout.precision) for job in task.wholes)
+    return Task((one, other), (first, second))
 
 
 class _Shared(NamedTuple):
@@ -180,7 +187,7 @@ class _Line(NamedTuple):
         slowest: Any = 0.0
         together: Any = 0.0
         for kind, stretch in zip(self._order(), stretches, strict=True):
-            job = self.task.kinds[kind]
+            job = self.benches[kind].of(part.layouts)
             depth = float(job.architecture.layer_count)
             layer = column(least_layers(job, part.layouts, self.benches[kind].within(part)) / depth, part)[row]
             slowest = np.maximum(slowest, layer * np.ravel(stretch.layers / stretch.ranks))
@@ -242,7 +249,7 @@ class _Line(NamedTuple):
         for kind, stretch, at in zip(self._order(), stretches, self._places(some, stretches), strict=True):
             bench = self.benches[kind]
             yield Side(
-                self.task.kinds[kind], bench.there(layouts), self.wholes[kind].there(layouts), bench.within(some),
+                bench.of(layouts), bench.there(layouts), self.wholes[kind].there(layouts), bench.within(some),
                 *stretch, bench.paged_out(some, at),
             )  # fmt: skip
 

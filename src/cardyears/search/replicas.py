@@ -13,7 +13,7 @@ import msgspec
 
 from cardyears.estimate.mixed import Task, replicas_estimate
 from cardyears.layout.site import Site
-from cardyears.search.mixed import MIRRORED, Heat, MixedFound, column
+from cardyears.search.mixed import MIRRORED, Heat, MixedFound, column, computing
 from cardyears.search.search import CHUNK, Bench
 from cardyears.search.space import Part, Space, blocks, parts
 
@@ -62,7 +62,7 @@ def replicas(
             if not len(at):
                 break
             _run(heat, task, benches, [one.rows(at) for one in dealt], batch)
-    return heat.found(lambda layout, besides: replicas_estimate(task, layout, besides))
+    return heat.found(lambda layout, besides: replicas_estimate(computing(task, layout), layout, besides))
 
 
 def _sequences(part: Part) -> Numbers:

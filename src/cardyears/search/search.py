@@ -86,9 +86,9 @@ def search(
         for some in bench.sorted(part).chunks(chunk):
             race.run(bench, some, prune=prune)
     level = next((index for index, podium in enumerate(race.best) if podium.found), len(limits) - 1)
-    found = tuple(estimate(job, entry.layout, bench.there(entry.layout)) for entry in race.best[level].ranked())
+    found = tuple(map(bench.estimate, (entry.layout for entry in race.best[level].ranked())))
     small = race.smallest
-    least = None if found or small is None else estimate(job, small[1], bench.there(small[1]))
+    least = None if found or small is None else bench.estimate(small[1])
     points = race.frontier.points() if race.frontier else ()
     return Found(
         found, least, level, race.legal, race.searched, race.legal - race.searched, race.fitting, points,
@@ -101,15 +101,26 @@ class Bench:
     def __init__(self, job: Job, inside: Layout) -> None:
         self.job = job
         self.blocks = inside
+        self._jobs: dict[str, Job] = {}
         self._settings: dict[str, Setting] = {}
         self._kept: dict[Layout, Kept] = {}
         self._inside: dict[Layout, Block] = {}
 
+    def of(self, layout: Layout) -> Job:
+        """The job in a layout's precision."""
+        if layout.precision not in self._jobs:
+            self._jobs[layout.precision] = self.job.computing(layout.precision)
+        return self._jobs[layout.precision]
+
     def there(self, layout: Layout) -> Setting:
         """Rates and wires in a layout's precision."""
         if layout.precision not in self._settings:
-            self._settings[layout.precision] = setting(self.job, layout.precision)
+            self._settings[layout.precision] = setting(self.of(layout), layout.precision)
         return self._settings[layout.precision]
+
+    def estimate(self, layout: Layout) -> Estimate:
+        """The estimate of one layout."""
+        return estimate(self.of(layout), layout, self.there(layout))
 
     def peaks(self, part: Part, at: Sequence[Place] = ()) -> NDArray[np.float64]:
         """Bytes on the fullest rank of each layout of a grid, or on the fullest of some ranks."""
@@ -138,7 +149,7 @@ class Bench:
 
     def times(self, part: Part) -> Ledger:
         """The time ledger of each layout of a grid."""
-        job, layouts = self.job, part.layouts
+        job, layouts = self.of(part.layouts), part.layouts
         return step(job, layouts, self.there(layouts), paged_out=self.paged_out(part), within=self.within(part))
 
     def least(self, part: Part) -> NDArray[np.float64]:
@@ -146,7 +157,7 @@ class Bench:
         import numpy as np
 
         layouts = part.layouts
-        bound = least_step(self.job, layouts, self.within(part)) / layouts.global_batch
+        bound = least_step(self.of(layouts), layouts, self.within(part)) / layouts.global_batch
         return np.broadcast_to(np.asarray(bound), (len(part.block_of), 1, 1))[:, 0, 0]
 
     def sorted(self, part: Part) -> Part:
@@ -163,7 +174,7 @@ class Bench:
     def _block(self, words: Layout) -> Block:
         key = self._words(words, "schedule", "recompute", "recompute_every", "offload", "overlap")
         if key not in self._inside:
-            self._inside[key] = block(self.job, self._many(key), self.there(key))
+            self._inside[key] = block(self.of(key), self._many(key), self.there(key))
         return self._inside[key]
 
     def _saved(self, words: Layout) -> Kept:

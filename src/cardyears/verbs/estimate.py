@@ -31,7 +31,7 @@ from cardyears.resolve.devices import cluster, usable_assumption
 from cardyears.resolve.engines import find_engine
 from cardyears.resolve.generic import Build
 from cardyears.resolve.jobs import job
-from cardyears.resolve.likeness import engine_at
+from cardyears.resolve.likeness import calibrated_job
 from cardyears.resolve.models import Model, model
 from cardyears.resolve.nearness import place_of
 from cardyears.resolve.neighbours import neighbours
@@ -126,7 +126,7 @@ def prepared(
     )  # fmt: skip
     noted(catalogue, assumed)
     said = question.precision or (question.layout and question.layout.precision) or usual_precision(machine)
-    return Prepared(found, msgspec.structs.replace(task, engine=engine_at(task, said, catalogue)), usable)
+    return Prepared(found, calibrated_job(task, said, catalogue), usable)
 
 
 def advised(found: Estimated) -> Estimated:
@@ -302,7 +302,8 @@ def estimated(
     result: Estimate | None = None,
 ) -> Estimated:
     """A layout's estimate with its intervals and findings; `result` where it is made already."""
-    found, task, usable = ready
+    found, usable = ready.found, ready.usable
+    task = ready.task.computing(layout.precision)
     there = setting(task, layout.precision)
     if task.training.quantised and layout.precision in LOW_PRECISION:
         raise Contradiction(
