@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cardyears.base.interval import Interval
 from cardyears.base.units import YEAR
 from cardyears.estimate import campaign
+from cardyears.machine.calibration import Calibration, step_spread
 from support.problems import amounts, few, whole
 
 # Campaigns
@@ -101,3 +102,43 @@ def test_ends_out_of_order_are_refused(one: float, other: float, third: float) -
     assume(not one <= other <= third)
     with pytest.raises(ValueError, match="low <= mid <= high"):
         Interval(one, other, third)
+
+
+# What a calibration leaves
+
+
+@st.composite
+def around_one(draw: st.DrawFn) -> Interval:
+    """A spread of measured over predicted."""
+    return Interval(1.0 / draw(st.floats(1.0, 50.0)), 1.0, draw(st.floats(1.0, 50.0)))
+
+
+@few
+@given(around_one(), around_one(), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_runs_inside_of_the_usual_interval_never_widen_it(
+    left: Interval, usual: Interval, share: float, at: float
+) -> None:
+    before = usual.low ** (1.0 - at) * usual.high**at
+    found = step_spread(Calibration(step_spread=left), usual, share, before=min(max(before, usual.low), usual.high))
+    assert usual.low <= found.low * (1.0 + 1e-12)
+    assert found.high <= usual.high * (1.0 + 1e-12)
+
+
+@few
+@given(around_one(), around_one(), st.floats(0.0, 1.0), st.floats(1.01, 10.0))
+def test_runs_outside_of_it_leave_what_the_calibration_says(
+    left: Interval, usual: Interval, share: float, beyond: float
+) -> None:
+    mine = Calibration(step_spread=left)
+    for before in (usual.high * beyond, usual.low / beyond, None):
+        assert step_spread(mine, usual, share, before=before) == step_spread(mine, usual, share)
+
+
+@few
+@given(around_one(), around_one(), st.floats(0.0, 1.0))
+def test_what_is_left_lies_between_the_calibrations_and_the_usual(
+    left: Interval, usual: Interval, share: float
+) -> None:
+    found = step_spread(Calibration(step_spread=left), usual, share)
+    assert min(left.low, usual.low) * (1 - 1e-12) <= found.low <= max(left.low, usual.low) * (1 + 1e-12)
+    assert min(left.high, usual.high) * (1 - 1e-12) <= found.high <= max(left.high, usual.high) * (1 + 1e-12)

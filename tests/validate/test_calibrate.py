@@ -105,7 +105,7 @@ def test_memory_is_calibrated_too() -> None:
 
 KEPT = Kept(
     engine="nemo", device="h100-sxm-80gb", method="lora", precision="fp8", experts=True, parameters=8.03e9, devices=8,
-    seq_len=4096, rows=2, slower=1.0625,
+    seq_len=4096, rows=2, slower=1.0625, before=1.25,
 )  # fmt: skip
 
 
@@ -151,6 +151,10 @@ BAD = {
     "a kept run of more rows than there are": (
         written(Calibration(kept=(msgspec.structs.replace(KEPT, rows=10**18),))),
         "mine.toml: kept.rows cannot be 1000000000000000000.",
+    ),
+    "a kept run that was nowhere before": (
+        written(Calibration(kept=(msgspec.structs.replace(KEPT, before=0.001),))),
+        "mine.toml: kept.before cannot be 0.001. Write a number from 0.01 to 100.",
     ),
     "a kept run on no device": (
         written(Calibration(kept=(msgspec.structs.replace(KEPT, devices=0),))),
@@ -223,6 +227,35 @@ def test_many_rows_correct_each_other(mine: list[Problem]) -> None:
     assert len(made.kept) > 2
     after = placed(odd, calibrated(load(), made))
     assert statistics.median(abs(one.error) for one in after) < 0.04
+
+
+def test_a_run_never_widens_the_interval_at_its_own_place_unless_it_lies_outside_of_it() -> None:
+    """Runs of many engines and devices, each as it was measured, and made just to lie inside and far outside."""
+    every = problems([run for run in load_runs() if run.quality == "good"], load())[0]
+    some = [one.problem for one in compared(every, load())[::150]]
+    assert len({one.engine for one in some}) > 8
+    for problem in some:
+        usual = interval(problem, load())
+        edges = [usual.low * 1.01, usual.high * 0.99, usual.high * 1.5]
+        for run in (problem, *(moved([problem], factor)[0] for factor in edges)):
+            first = compared([run], load())[0]
+            mine = calibrated(load(), calibrate([run], load()))
+            found = interval(run, mine)
+            if usual.low <= first.measured_s / first.predicted_s <= usual.high:
+                assert usual.low <= found.low
+                assert found.high <= usual.high
+            else:
+                assert found.high / found.low > 0.9 * usual.high / usual.low
+
+
+def test_what_was_off_before_is_kept_with_each_kind_and_read_again(mine: list[Problem], tmp_path: Path) -> None:
+    made = calibrate(moved(mine, SLOWER), load())
+    assert {round(one.before or 0.0, 6) for one in made.kept} == {SLOWER}
+    write(made, tmp_path / "mine.toml")
+    again = read_calibration(tmp_path / "mine.toml")
+    assert [one.before for one in again.kept] == pytest.approx([one.before for one in made.kept], rel=1e-3)
+    old = msgspec.structs.replace(KEPT, before=None)
+    assert "before" not in written(Calibration(kept=(old,))).split("kept = [")[1]
 
 
 def test_few_kinds_are_kept_of_many_runs() -> None:

@@ -33,6 +33,8 @@ class Kept(RunKind, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Runs of this kind."""
     slower: float
     """Measured over predicted step time, the factors applied."""
+    before: float | None = None
+    """The same without the factors: four of five of these runs are no farther from 1. None: nobody said."""
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,17 +71,28 @@ SMALLEST, LARGEST = 0.05, 20.0
 """Beyond these a factor says that something else is wrong."""
 
 
-def step_spread(one: Calibration | None, usual: Interval, share: float = 1.0) -> Interval:
+def step_spread(
+    one: Calibration | None, usual: Interval, share: float = 1.0, *, before: float | None = None
+) -> Interval:
     """Measured over predicted step time: what the calibration leaves, or the usual; `share` is how much of it holds.
+
+    What is left of few runs is taken to be as wide as runs of a source scatter of which nothing is known yet. The usual
+    interval may know more. So it is never wider than that, unless the runs nearby, measured over predicted `before`
+    there was a calibration, lie outside of it.
 
     >>> step_spread(None, Interval(0.7, 1.0, 1.4)).high
     1.4
     >>> round(step_spread(Calibration(step_spread=Interval(0.9, 1.0, 1.1)), Interval(0.7, 1.0, 1.4), 0.5).high, 2)
     1.24
+    >>> few, usual = Calibration(step_spread=Interval(0.8, 1.0, 1.25)), Interval(0.9, 1.0, 1.1)
+    >>> [step_spread(few, usual, before=measured).high for measured in (1.05, 1.3)]
+    [1.1, 1.25]
     """
     if one is None or one.step_spread is None:
         return usual
     left = one.step_spread
+    if before is not None and usual.low <= before <= usual.high:
+        left = Interval(max(left.low, usual.low), 1.0, min(left.high, usual.high))
     return Interval(left.low**share * usual.low ** (1.0 - share), 1.0, left.high**share * usual.high ** (1.0 - share))
 
 

@@ -91,6 +91,8 @@ def _kept(name: str, said: Any) -> tuple[Kept, ...]:
         for key in ("parameters", "devices", "seq_len"):
             _number(name, f"{KEPT}.{key}", getattr(one, key), 1, MOST_PARAMETERS)
         _number(name, f"{KEPT}.slower", one.slower, *WIDEST)
+        if one.before is not None:
+            _number(name, f"{KEPT}.before", one.before, *WIDEST)
     return found
 
 

@@ -114,6 +114,13 @@ def said(catalogue: Catalogue, here: Place) -> Said:
     return FULLY if one is None or not one.kept else _likeness(catalogue).at(here)
 
 
+def before(catalogue: Catalogue, here: Place) -> float | None:
+    """Measured over predicted step time of the kept runs nearest to a place, without the factors; None: not known."""
+    kept = catalogue.calibration.kept if catalogue.calibration else ()
+    nearest = min(kept, key=lambda one: distance(here, place_of_kind(one, catalogue)), default=None)
+    return None if nearest is None else nearest.before
+
+
 def faded(one: Calibration, there: Said) -> Calibration:
     """The factors on the step time as they hold at a place.
 

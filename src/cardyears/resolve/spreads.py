@@ -8,7 +8,7 @@ from cardyears.base.interval import Interval
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.spreads import StepRow
 from cardyears.machine import calibration
-from cardyears.resolve.likeness import said
+from cardyears.resolve.likeness import before, said
 from cardyears.resolve.nearness import Near, Place, near_measured
 
 ANY, ADAPTERS = "any", "any-adapters"
@@ -57,7 +57,8 @@ def spread_at(catalogue: Catalogue, here: Place, known: Near, *, named: bool) ->
     wide = widened(row, known)
     if not named:
         wide = Interval(min(wide.low, usual.low), 1.0, max(wide.high, usual.high))
-    return calibration.step_spread(catalogue.calibration, wide, said(catalogue, here).share)
+    share = said(catalogue, here).share
+    return calibration.step_spread(catalogue.calibration, wide, share, before=before(catalogue, here))
 
 
 def widened(row: StepRow, known: Near) -> Interval:

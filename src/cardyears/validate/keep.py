@@ -16,10 +16,19 @@ RADII = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, math.inf)
 """Distances within which runs are taken for one kind; the first that leaves few enough."""
 
 
-def keep(places: Sequence[Place], left: Sequence[float]) -> tuple[tuple[Kept, ...], list[float]]:
+MOST_OF_THEM = 0.8
+"""Share of a kind's runs that were no farther off before: as many as an interval is to hold."""
+FARTHEST_OFF = math.log(100.0)
+"""Beyond which a file holds no ratio."""
+
+
+def keep(
+    places: Sequence[Place], left: Sequence[float], before: Sequence[float] = ()
+) -> tuple[tuple[Kept, ...], list[float]]:
     """The runs to keep, and the errors that they leave at each other: logarithms of measured over predicted.
 
-    Of each kind it is told what all other kinds say of it, so that the errors are those of runs not seen.
+    `before` are those without the factors. Of each kind it is told what all other kinds say of it, so that the errors
+    are those of runs not seen.
     """
     kinds = _kinds(places)
     middle = [statistics.median(left[at] for at in some) for some in kinds]
@@ -31,8 +40,19 @@ def keep(places: Sequence[Place], left: Sequence[float]) -> tuple[tuple[Kept, ..
         told = _of_others(there, counts, slower, at)
         for one in some:
             found[one] = left[one] - told
-    kept = tuple(_kept(*each) for each in zip(there, counts, slower, strict=True))
+    farthest = [_farthest([before[at] for at in some]) if before else None for some in kinds]
+    kept = tuple(_kept(*each) for each in zip(there, counts, slower, farthest, strict=True))
     return kept, found
+
+
+def _farthest(logs: Sequence[float]) -> float:
+    """The ratio of the run that most of the others are no farther from 1 than.
+
+    >>> _farthest([0.0, 0.01, -0.02, 0.0, 3.0]) == math.exp(-0.02)
+    True
+    """
+    found = sorted(logs, key=abs)[math.ceil(MOST_OF_THEM * len(logs)) - 1]
+    return math.exp(min(FARTHEST_OFF, max(-FARTHEST_OFF, found)))
 
 
 def _of_others(there: Sequence[Place], counts: Sequence[int], slower: Sequence[float], at: int) -> float:
@@ -61,9 +81,9 @@ def _kinds(places: Sequence[Place]) -> list[list[int]]:
     return kinds
 
 
-def _kept(here: Place, rows: int, slower: float) -> Kept:
+def _kept(here: Place, rows: int, slower: float, before: float | None) -> Kept:
     return Kept(
         engine=here.engine, device=here.device, method=here.method, precision=here.precision, experts=here.experts,
         parameters=math.exp(here.size), devices=round(math.exp(here.devices)), seq_len=round(math.exp(here.length)),
-        rows=rows, slower=slower,
+        rows=rows, slower=slower, before=before,
     )  # fmt: skip

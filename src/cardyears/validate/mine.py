@@ -45,14 +45,16 @@ def _kept(kept: Sequence[Kept]) -> list[str]:
     if not kept:
         return []
     lines = [
-        "# Runs near which the factors on time hold, and measured over predicted step time that is left there. Of a",
-        "# run like them that is taken off too; one unlike all of them is estimated as without a calibration.",
+        "# Runs near which the factors on time hold, and measured over predicted step time that is left there and that",
+        "# there was before. What is left is taken off a run like them too; one unlike all of them is estimated as",
+        "# without a calibration.",
         "kept = [",
     ]
     for run in kept:
         words = ", ".join(f"{key} = {json.dumps(getattr(run, key))}" for key in KIND)
         sizes = f"parameters = {run.parameters:.3e}, devices = {run.devices}, seq_len = {run.seq_len}"
-        lines.append(f"  {{ {words}, {sizes}, rows = {run.rows}, slower = {run.slower:.4f} }},")
+        ratios = f"slower = {run.slower:.4f}" + ("" if run.before is None else f", before = {run.before:.4f}")
+        lines.append(f"  {{ {words}, {sizes}, rows = {run.rows}, {ratios} }},")
     return [*lines, "]"]
 
 
