@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 import cardyears
-from support.asking import answered, invoke
+from support.arabic import visible
+from support.asking import answered, invoke, on_one_line
 
 SCORES = {
     "n",
@@ -229,6 +231,23 @@ def test_bad_input_is_one_line_and_exit_code_two(case: str) -> None:
     plain = invoke(*words)
     assert (plain.code, plain.out, plain.err.count("\n")) == (2, "", 1)
     assert json.loads(invoke(*words, "--json").out)["error"]["code"] == code
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_one_share_of_peak_is_not_scored_on_fewer_rows_than_say_anything(tmp_path: Path, rows: int) -> None:
+    path = tmp_path / "mine.csv"
+    lines = [f"Llama-3.1-8B,H100,8,8192,torchtitan,1,64,{speed}" for speed in (5_100, 5_300, 6_000)]
+    header = "model,gpu,n_gpus,seq_len,engine,micro_batch,global_batch_seqs,tokens_per_s_per_gpu"
+    path.write_text("\n".join([header, *lines[:rows]]) + "\n", encoding="utf-8")
+    baseline, text = said("validate", path)["baseline"], on_one_line(invoke("validate", str(path)).out)
+    arabic = on_one_line(visible(invoke("validate", str(path), "--lang", "ar").out))
+    few = rows < 3
+    assert ("fewer than 3" in text, "أقل من 3" in arabic) == (few, few)
+    assert ("constant share that fits these rows best is" in text) is not few
+    assert (baseline["n"], baseline["share"] is None) == ((0, True) if few else (3, False))
+    assert (baseline["median_abs_error"] is None, "fewer than 3" in (baseline["reason"] or "")) == (few, few)
+    if few:
+        assert re.search(r"one constant\s+–(?:\s+–){6}", text)
 
 
 def test_a_table_of_which_nothing_is_predicted_is_an_answer_with_an_error_and_no_calibration(tmp_path: Path) -> None:

@@ -97,7 +97,9 @@ def test_the_estimate_beats_the_constant_rule_by_far(found: Validation) -> None:
 
 
 def test_the_constant_is_the_one_that_fits_best(found: Validation) -> None:
-    share, ruled = constant(found.speeds)
+    share, ruled, why = constant(found.speeds)
+    assert share is not None
+    assert why is None
     assert statistics.median(one.predicted_s / one.measured_s for one in ruled) == pytest.approx(1.0, rel=0.01)
     assert 0.1 < share < 0.7
 

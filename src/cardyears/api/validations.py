@@ -32,7 +32,8 @@ class ValidateResult(results.Result, frozen=True, kw_only=True):
     memory: Mapping[str, Any]
     fit_verdicts: Mapping[str, int]
     baseline: Mapping[str, Any]
-    """One constant share of peak on the same rows as `speed`; `share` is the one that fits them best."""
+    """One constant share of peak on the same rows as `speed`; `share` is the one that fits them best. Too few rows have
+    no errors of it, and `reason` says so."""
     printed: Mapping[str, Any]
     """Step times of rows that have a printed rate of FLOP and no more: they are in none of the other scores."""
     by: str
@@ -98,7 +99,10 @@ def result(made: Validated) -> ValidateResult:
     """The public result."""
     found = made.found
     good = _part(found.good)
-    good["baseline"]["share"] = found.constant_share
+    good["baseline"] |= {
+        "share": found.constant_share,
+        "reason": None if found.constant_why is None else str(found.constant_why),
+    }
     return ValidateResult(
         subject=made,
         rows=found.rows,

@@ -10,12 +10,23 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
+from cardyears.base.text import Text
 from cardyears.validate.compare import Compared
 from cardyears.validate.read import Problem
 from cardyears.work.architecture import Architecture
 from cardyears.work.flops import finetune_flop, model_flop
 from cardyears.work.state import Training
+
+FEWEST = 3
+"""Runs of which the rule can be scored: the share is fitted on these same runs, so that it is that of a single one and
+lies midway between two."""
+TOO_FEW = Text(
+    "One constant share of peak has no error here: it is the share that fits these same rows, which says nothing where "
+    "there are fewer than {n:integer}.",
+    n=FEWEST,
+)
 
 
 def at_peak_s(problem: Problem) -> float | None:
@@ -40,15 +51,21 @@ def implied_share(one: Compared) -> float | None:
     return None if seconds is None else seconds / one.measured_s
 
 
-def constant(every: Sequence[Compared]) -> tuple[float, list[Compared]]:
+class Constant(NamedTuple):
+    """What one share says of some runs."""
+
+    share: float | None
+    """Of the training peak; None where the runs are too few, or none."""
+    runs: list[Compared]
+    """Each as the share predicts it."""
+    why: Text | None = None
+    """Why there is none though there are runs."""
+
+
+def constant(every: Sequence[Compared]) -> Constant:
     """The share that fits these runs best, and what it predicts for each."""
-    times = [at_peak_s(one.problem) for one in every]
-    attained = [seconds / one.measured_s for seconds, one in zip(times, every, strict=True) if seconds]
-    if not attained:
-        return 0.0, []
-    share = statistics.median(attained)
-    return share, [
-        Compared(one.problem, seconds / share, one.measured_s)
-        for seconds, one in zip(times, every, strict=True)
-        if seconds
-    ]
+    timed = [(one, seconds) for one in every if (seconds := at_peak_s(one.problem))]
+    if len(timed) < FEWEST:
+        return Constant(None, [], TOO_FEW if timed else None)
+    share = statistics.median(seconds / one.measured_s for one, seconds in timed)
+    return Constant(share, [Compared(one.problem, seconds / share, one.measured_s) for one, seconds in timed])

@@ -103,7 +103,7 @@ def _cells(page: Page, one: Scores) -> list[str]:
     shares = (one.median_abs_error, one.median_of_source_medians, one.p90_abs_error)
     more = (one.interval_coverage, one.within_10pct)
     return [
-        page.say(Text("{n:integer}", n=one.n)),
+        page.say(Text("{n:integer}", n=one.n)) if one.n else _NONE,
         *(_share(page, value) for value in shares),
         _signed(page, one.bias),
         *(_share(page, value) for value in more),
@@ -133,17 +133,15 @@ def _scores(page: Page, found: Validation) -> None:
     ]
     if not any(one.n for _, one in rows):
         return
+    meaningless = found.good.baseline if found.constant_why and found.good.speed.n else None
     page.heading(N_("Error of the estimates, without its sign"))
     page.table(
         ("", *_HEADINGS),
-        ([page.say(name), *_cells(page, one)] for name, one in rows if one.n),
+        ([page.say(name), *_cells(page, one)] for name, one in rows if one.n or one is meaningless),
         right=tuple(range(1, 8)),
         wrap=0,
     )
-    if found.good.baseline.n:
-        page.line(
-            Text("The constant share that fits these rows best is {x:percent}.", x=found.constant_share), indent=2
-        )
+    _constant(page, found)
     if found.choice is not None:
         page.line(
             Text(
@@ -153,6 +151,16 @@ def _scores(page: Page, found: Validation) -> None:
             ),
             indent=2,
         )  # fmt: skip
+
+
+def _constant(page: Page, found: Validation) -> None:
+    """The share of the constant rule, or why it says nothing."""
+    if found.good.baseline.n and found.constant_share is not None:
+        page.line(
+            Text("The constant share that fits these rows best is {x:percent}.", x=found.constant_share), indent=2
+        )
+    elif found.constant_why is not None and found.good.speed.n:
+        page.line(found.constant_why, indent=2)
 
 
 def _verdicts(page: Page, one: FitVerdicts) -> None:

@@ -88,8 +88,10 @@ class Validation(msgspec.Struct, frozen=True):
     by: str
     groups: Mapping[str, Part]
     """Over good runs."""
-    constant_share: float
-    """Of peak, by which the constant rule predicts."""
+    constant_share: float | None
+    """Of peak, by which the constant rule predicts; None where too few rows have a speed."""
+    constant_why: Text | None
+    """Why it predicts nothing though rows have a speed."""
     speeds: Sequence[Compared]
     """By the clock or a rate of tokens."""
     printed: Sequence[Compared]
@@ -141,7 +143,8 @@ def validation(runs: Sequence[Measured], catalogue: Catalogue, by: str = "gpu", 
         weak=found.part(lambda one: one.measured.quality != GOOD),
         by=by,
         groups=found.groups(GROUPS[by]),
-        constant_share=found.share,
+        constant_share=found.constant.share,
+        constant_why=found.constant.why,
         speeds=found.speeds,
         printed=found.printed,
         memories=found.memories,
@@ -168,9 +171,9 @@ class Rows:
         self, speeds: Sequence[Compared], printed: Sequence[Compared], memories: Sequence[Held], catalogue: Catalogue
     ) -> None:
         self.speeds, self.printed, self.memories = speeds, printed, memories
-        self.share, ruled = constant(speeds)
+        self.constant = constant(speeds)
         self._wide = {id(one.problem): interval(one.problem, catalogue) for one in (*speeds, *printed)}
-        self._rule = {id(one.problem): one for one in ruled}
+        self._rule = {id(one.problem): one for one in self.constant.runs}
 
     @property
     def seen(self) -> set[int]:
