@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from cardyears.base.text import N_, Text
+from cardyears.base.text import Text
 from cardyears.catalogue.schema import EngineRow
 from cardyears.layout.layout import ContextKind
 from cardyears.machine.engine import MemoryHabits
@@ -35,8 +35,8 @@ class Habit(msgspec.Struct, frozen=True):
 
     zero: Literal[0, 1, 2, 3]
     recompute: Recompute
-    reason: str
-    """Where the defaults are written down, to be translated."""
+    reason: Text
+    """Where the defaults are written down."""
     dropout: bool = False
     chunked_loss: bool = False
     context: ContextKind = "ring"
@@ -52,14 +52,14 @@ class Habit(msgspec.Struct, frozen=True):
     """What its own log calls the peak memory."""
 
 
-_CORE = N_("Megatron-Core's distributed optimiser; recomputation off in its recipes where memory allows")
+_CORE = Text("Megatron-Core's distributed optimiser; recomputation off in its recipes where memory allows")
 _PRODUCTS: Recompute = "selective-products"
 
 HABITS: Mapping[str, Habit] = {
     "megatron-2021": Habit(
         0,
         "full",
-        N_("narayanan-2021 section 5: fp16, full recomputation, no sharding of state, dropout 0.1"),
+        Text("narayanan-2021 section 5: fp16, full recomputation, no sharding of state, dropout 0.1"),
         dropout=True,
         degrees_said=True,
         reports="driver",
@@ -67,7 +67,7 @@ HABITS: Mapping[str, Habit] = {
     "megatron-deepspeed": Habit(
         0,
         "full",
-        N_("BigScience's and MT-NLG's scripts: fp16, full recomputation, no sharding of state, dropout 0.1"),
+        Text("BigScience's and MT-NLG's scripts: fp16, full recomputation, no sharding of state, dropout 0.1"),
         dropout=True,
         degrees_said=True,
         reports="driver",
@@ -75,7 +75,7 @@ HABITS: Mapping[str, Habit] = {
     "megatron-deepspeed-2023": Habit(
         0,
         "full",
-        N_("Megatron-DeepSpeed's examples: fp16, full recomputation, no sharding of state, dropout 0.1"),
+        Text("Megatron-DeepSpeed's examples: fp16, full recomputation, no sharding of state, dropout 0.1"),
         dropout=True,
         degrees_said=True,
         reports="driver",
@@ -83,7 +83,7 @@ HABITS: Mapping[str, Habit] = {
     "nemo": Habit(
         1,
         "none",
-        N_(
+        Text(
             "Megatron-Core's distributed optimiser; recomputation off in its recipes where memory allows; they "
             "interleave (virtual_pipeline_model_parallel_size)"
         ),
@@ -95,42 +95,42 @@ HABITS: Mapping[str, Habit] = {
     "megatron-core": Habit(1, "none", _CORE, degrees_said=True, reports="allocated"),
     "mlperf": Habit(1, "none", _CORE, degrees_said=True, reports="allocated"),
     "mlperf-rocm": Habit(1, "none", _CORE),
-    "paxml": Habit(3, "selective-norms", N_("Pax keeps the outputs of products"), degrees_said=True),
+    "paxml": Habit(3, "selective-norms", Text("Pax keeps the outputs of products"), degrees_said=True),
     "maxtext": Habit(
         3,
         "selective-norms",
-        N_("MaxText's benchmarks: a minimal remat_policy, and the fsdp axis takes what is left"),
+        Text("MaxText's benchmarks: a minimal remat_policy, and the fsdp axis takes what is left"),
         context="all-gather",
         whole_batch=True,
         selective="selective-norms",
     ),
-    "llm-foundry": Habit(3, "full", N_("llm-foundry's yamls: FULL_SHARD, activation checkpointing")),
+    "llm-foundry": Habit(3, "full", Text("llm-foundry's yamls: FULL_SHARD, activation checkpointing")),
     "torchtitan": Habit(
-        3, _PRODUCTS, N_("torchtitan's configs: FSDP, selective op"), context="ring", selective=_PRODUCTS
+        3, _PRODUCTS, Text("torchtitan's configs: FSDP, selective op"), context="ring", selective=_PRODUCTS
     ),
-    "fms-fsdp": Habit(3, "none", N_("fms-fsdp's training config")),
-    "olmo-core": Habit(3, "none", N_("OLMo-core's model configs"), selective=_PRODUCTS),
-    "nemo-automodel": Habit(3, "none", N_("AutoModel's recipes: FSDP2 without activation checkpointing")),
-    "nanotron": Habit(1, "none", N_("nanotron's benchmark: ZeRO-1"), degrees_said=True),
-    "plain-torch": Habit(0, "none", N_("DistributedDataParallel, nothing computed again"), reports="allocated"),
-    "litgpt": Habit(0, "none", N_("litgpt's configs: no checkpointing on one device"), reports="allocated"),
-    "torchtune": Habit(0, "full", N_("torchtune's recipes: activation checkpointing on")),
-    "hf-trainer": Habit(0, "none", N_("TrainingArguments: gradient_checkpointing False")),
-    "hf-trainer-fused": Habit(0, "none", N_("TrainingArguments: gradient_checkpointing False"), reports="allocated"),
-    "unsloth": Habit(0, "full", N_("Unsloth's notebooks: checkpointing on, fused loss"), chunked_loss=True),
-    "fsdp-qlora": Habit(3, "full", N_("fsdp_qlora's train.py: FSDP, checkpointing on")),
-    "xtuner": Habit(3, "full", N_("XTuner's speed configs: ZeRO-3, checkpointing on"), context="ulysses"),
-    "deepspeed": Habit(3, "full", N_("ZeRO-3 with recomputation")),
-    "colossalai": Habit(1, "none", N_("ColossalAI's low-level ZeRO"), reports="allocated"),
-    "internevo": Habit(1, "none", N_("InternEvo's configs: ZeRO-1, checkpoint off"), reports="driver"),
-    "nvidia-examples": Habit(0, "none", N_("DeepLearningExamples' BERT: dropout 0.1"), dropout=True),
-    "llm.q": Habit(1, "none", N_("llm.q's defaults: everything is kept"), reports="driver"),
-    "optimum-habana": Habit(1, "none", N_("Gaudi's Megatron-DeepSpeed scripts")),
-    "mlx": Habit(0, "none", N_("mlx-examples: no checkpointing unless asked for")),
+    "fms-fsdp": Habit(3, "none", Text("fms-fsdp's training config")),
+    "olmo-core": Habit(3, "none", Text("OLMo-core's model configs"), selective=_PRODUCTS),
+    "nemo-automodel": Habit(3, "none", Text("AutoModel's recipes: FSDP2 without activation checkpointing")),
+    "nanotron": Habit(1, "none", Text("nanotron's benchmark: ZeRO-1"), degrees_said=True),
+    "plain-torch": Habit(0, "none", Text("DistributedDataParallel, nothing computed again"), reports="allocated"),
+    "litgpt": Habit(0, "none", Text("litgpt's configs: no checkpointing on one device"), reports="allocated"),
+    "torchtune": Habit(0, "full", Text("torchtune's recipes: activation checkpointing on")),
+    "hf-trainer": Habit(0, "none", Text("TrainingArguments: gradient_checkpointing False")),
+    "hf-trainer-fused": Habit(0, "none", Text("TrainingArguments: gradient_checkpointing False"), reports="allocated"),
+    "unsloth": Habit(0, "full", Text("Unsloth's notebooks: checkpointing on, fused loss"), chunked_loss=True),
+    "fsdp-qlora": Habit(3, "full", Text("fsdp_qlora's train.py: FSDP, checkpointing on")),
+    "xtuner": Habit(3, "full", Text("XTuner's speed configs: ZeRO-3, checkpointing on"), context="ulysses"),
+    "deepspeed": Habit(3, "full", Text("ZeRO-3 with recomputation")),
+    "colossalai": Habit(1, "none", Text("ColossalAI's low-level ZeRO"), reports="allocated"),
+    "internevo": Habit(1, "none", Text("InternEvo's configs: ZeRO-1, checkpoint off"), reports="driver"),
+    "nvidia-examples": Habit(0, "none", Text("DeepLearningExamples' BERT: dropout 0.1"), dropout=True),
+    "llm.q": Habit(1, "none", Text("llm.q's defaults: everything is kept"), reports="driver"),
+    "optimum-habana": Habit(1, "none", Text("Gaudi's Megatron-DeepSpeed scripts")),
+    "mlx": Habit(0, "none", Text("mlx-examples: no checkpointing unless asked for")),
     "in-house": Habit(
         1,
         "none",
-        N_("llama3-2024, section 3.3.2: an interleaved schedule whose ends have one layer less"),
+        Text("llama3-2024, section 3.3.2: an interleaved schedule whose ends have one layer less"),
         degrees_said=True,
         context="all-gather",
         chunk_layers=1,
@@ -186,7 +186,7 @@ def recompute(run: Measured, habit: Habit) -> tuple[Recompute, Text | None]:
         trainer = run.engine.startswith("hf-trainer")
         if trainer and run.method == "qlora":
             return "full", _ADAPTERS
-        return ("full", _FRONT_END) if trainer and "front-end" in run.flags else (habit.recompute, Text(habit.reason))
+        return ("full", _FRONT_END) if trainer and "front-end" in run.flags else (habit.recompute, habit.reason)
     if run.recompute == "selective":
         return ("selective-norms" if NORMS in run.flags else habit.selective), None
     return ("full" if run.recompute == "full" else "none"), None
@@ -206,7 +206,12 @@ def recipe(run: Measured, engine: EngineRow) -> tuple[str, Text | None]:
         return "adamw-precision-aware", _PRECISION_AWARE
     if trainer and run.sharding in (None, "none") and run.offload in ("", "none") and "deepspeed" not in run.flags:
         return "adamw-bf16", _AS_LOADED
-    return engine.recipe, Text("{name}'s default", name=engine.name)
+    return engine.recipe, _default_of(engine.name)
+
+
+@lru_cache(maxsize=64)
+def _default_of(name: str) -> Text:
+    return Text("{name}'s default", name=name)
 
 
 def _stated_recipe(run: Measured) -> str:

@@ -162,7 +162,7 @@ def _chunks(run: Measured, habit: Habit, laid: Degrees, assume: Assume) -> int:
     if not habit.chunk_layers or laid.pp == 1 or "dual-pipe" in run.flags or run.layers is None:
         return 1
     stages = max(1, -(-run.layers // (laid.pp * habit.chunk_layers)))
-    assume("virtual_stages", stages, Text(habit.reason))
+    assume("virtual_stages", stages, habit.reason)
     return stages
 
 
@@ -177,7 +177,7 @@ def _zero(run: Measured, habit: Habit, laid: Degrees, assume: Assume) -> int:
         return _ZERO[run.sharding]
     if laid.dp * laid.cp == 1:
         return 0
-    assume("sharding", f"zero{habit.zero}" if habit.zero else "none", Text(habit.reason))
+    assume("sharding", f"zero{habit.zero}" if habit.zero else "none", habit.reason)
     return habit.zero
 
 
@@ -198,7 +198,7 @@ def _batches(run: Measured, habit: Habit, laid: Degrees, seq_len: int, assume: A
     micro, times = run.micro_batch, run.accumulation
     total = run.global_batch or _batch_of_rates(run, laid, seq_len, assume)
     if micro is None and total is not None and times is None and habit.whole_batch:
-        assume("micro_batch", total / laid.dp, Text(habit.reason))
+        assume("micro_batch", total / laid.dp, habit.reason)
         return _whole(total / laid.dp), 1
     if micro is None and total is None and times is None and run.has_speed and seq_len:
         micro = float(max(1, USUAL_TOKENS // seq_len))

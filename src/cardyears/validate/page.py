@@ -349,7 +349,7 @@ def _explained(page: Page, made: Validated) -> None:
             ),
             wrap=1,
         )
-        for filled in one.problem.filled:
+        for filled in one.problem.filled.values():
             page.line(filled.text, indent=6)
 
 

@@ -53,6 +53,8 @@ _DEFAULT_RANK = 16
 """Of adapters, where the row does not say: PEFT's examples."""
 _PRECISIONS = ("bf16", "fp16", "fp32", "tf32", "fp8", "mxfp8", "nvfp4")
 _QUANTISED = ("nf4", "int4", "int8")
+_USUAL_PRECISION = Text("the usual one of that engine")
+_USUAL_NETWORK = Text("the usual one between such nodes")
 _WIDE = {"fp16", "tf32", "fp32"}
 """Precisions of 16 bits and more that a device may have a peak for, beside the usual one."""
 
@@ -67,8 +69,8 @@ class Problem(msgspec.Struct, frozen=True):
     layout: Layout
     cluster: Cluster
     engine: str
-    filled: tuple[Filled, ...] = ()
-    """Everything that the row does not say."""
+    filled: Mapping[str, Filled] = msgspec.field(default_factory=dict)
+    """Everything that the row does not say, by its name."""
     document: float | None = None
     """Mean tokens that attention stays inside where samples are packed and masked; None: the whole sequence."""
     scores_speed: bool = True
@@ -99,11 +101,11 @@ class Problem(msgspec.Struct, frozen=True):
     @property
     def assumed(self) -> tuple[str, ...]:
         """``name=value: reason`` for everything that the row does not say, in English."""
-        return tuple(str(one.text) for one in self.filled)
+        return tuple(str(one.text) for one in self.filled.values())
 
     def assumes(self, name: str) -> bool:
         """Whether a value had to be assumed."""
-        return any(one.name == name for one in self.filled)
+        return name in self.filled
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -163,7 +165,7 @@ class Reader:
             layouts.layout(run, laid, engine, machine.domain, precision, seq_len, notes),
             machine,
             run.engine,
-            tuple(notes.filled.values()),
+            notes.filled,
             document=SHORT_SAMPLE if "short-samples" in run.flags else None,
             scores_speed=run.has_speed and bool(run.device),
             scores_memory=run.has_memory and "length" not in notes.filled,
@@ -274,7 +276,7 @@ class Reader:
             self._clusters[words, domain] = made
         found = self._clusters[words, domain]
         if found.between is not None and words.link_bandwidth_bytes_s is None:
-            notes("network", found.between.name, Text("the usual one between such nodes"))
+            notes("network", found.between.name, _USUAL_NETWORK)
         if found.between is not None and not said.counted:
             why = Text("{words} does not say how many: one for each device", words=shown(run.network))
             notes("ports", f"{said.gbit_s:g} Gb/s", why)
@@ -322,8 +324,8 @@ def _precision(run: Measured, row: AcceleratorRow | None, notes: Notes) -> Preci
     if said in _QUANTISED:
         return "bf16"
     usual: Precision = "fp8" if run.engine.startswith("mlperf") else "bf16"
-    unknown = Text("{words} is unknown", words=shown(run.precision))
-    notes("precision", usual, unknown if run.precision else Text("the usual one of that engine"))
+    unknown = Text("{words} is unknown", words=shown(run.precision)) if run.precision else _USUAL_PRECISION
+    notes("precision", usual, unknown)
     return usual
 
 
