@@ -5,6 +5,7 @@ they are on this machine, and as passes: the time of a million layouts over the 
 elements for each million elements. Only the passes have a limit. Exits 1 where it is broken.
 
     python bench/search.py --runs 3
+    python bench/search.py --write    writes the figures of docs/performance.md too
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
+import written
 from cardyears.case import Job
 from cardyears.catalogue.load import load
 from cardyears.layout.layout import Layout
@@ -130,49 +131,89 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and answer whether the limit holds."""
     parser = argparse.ArgumentParser(description="Layouts a second through the full ledgers.")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="runs after one warm-up (default: 3)")
-    runs = max(1, parser.parse_args(arguments).runs)
-    each_pass = pass_s()
-    row_ns = each_pass / ELEMENTS * 1e9
-    print(f"{_processor()}, Python {platform.python_version()}, NumPy {np.__version__}, one core")
-    print(f"One np.multiply pass of {ELEMENTS:,} elements: {each_pass * 1e6:.2f} µs, {row_ns:.3f} ns an element\n")
-    print("Growth, all bounds off        searched      seconds   layouts/s   passes a layout")
-    worst = 0.0
-    for one in sizes():
-        worst = max(worst, _row("", one, row_ns, runs))
-    print("\nThe default plan              searched      seconds   layouts/s   passes a layout")
-    for words in (DENSE, MIXTURE):
-        one = problem(words)
-        _row(f"{words[0]} on {words[1].split('x')[0]}", one, row_ns, runs)
-        start = time.perf_counter()
-        found = search(one.job, one.room, one.ground, [one.job.usable_bytes], top=5, with_frontier=True)
-        seconds = time.perf_counter() - start
-        print(f"  with bounds{'':>14} {found.searched:>12,} {seconds:>12.3f}   ({found.pruned:,} pruned)")
-    print("\nTwo kinds of device           searched      seconds   (legal), each way looked at and bounded")
-    for model, on in TWO_KINDS:
-        made = mixed(read_question(model, on=on), load(), Wish())
-        legal, searched = (sum(getattr(way, name) for way in made.ways) for name in ("legal", "searched"))
-        print(f"  {model:<24} {searched:>12,} {made.search_s:>12.3f}   ({legal:,})")
-    print("\nLayouts at once               layouts/s")
-    mixture = problem(MIXTURE)
-    for chunk in CHUNKS:
-        print(f"  {chunk:>12,} {_rate(mixture, 1, chunk):>23,.0f}")
+    parser.add_argument("--write", action="store_true", help="write the figures of docs/performance.md")
+    asked = parser.parse_args(arguments)
+    found = figures(max(1, asked.runs))
+    print("\n".join(lines(found)))
+    if asked.write:
+        written.write("search", found)
+    return int(worst(found) > PASSES_LIMIT)
+
+
+def figures(runs: int) -> dict[str, Any]:
+    """Everything that is measured here."""
+    each_pass, mixture = pass_s(), problem(MIXTURE)
+    element_ns = each_pass / ELEMENTS * 1e9
     moved, width = bytes_moved(mixture), 3 * 8 * ELEMENTS / each_pass
-    print(f"\nBytes moved for each layout: {moved:,.0f}; at {width / 1e9:.0f} GB/s of the pass above that is "
-          f"{moved / width * 1e9:.0f} ns, or {width / moved:,.0f} layouts a second at most")  # fmt: skip
-    print(f"Largest memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB")
-    broken = worst > PASSES_LIMIT
-    end = "   BROKEN" * broken
-    print(f"Passes for each layout of a large space, the most: {worst:,.0f}, at most {PASSES_LIMIT:,.0f}{end}")
-    return int(broken)
+    return {
+        "element_ns": element_ns,
+        "growth": [_growth(one, element_ns, runs) for one in sizes()],
+        "plans": [_plan(*words, element_ns, runs) for words in (DENSE, MIXTURE)],
+        "two_kinds": [_two_kinds(model, on) for model, on in TWO_KINDS],
+        "at_once": {str(chunk): _rate(mixture, 1, chunk) for chunk in CHUNKS},
+        "bytes_moved": moved,
+        "gb_s": width / 1e9,
+        "bound_per_s": width / moved,
+        "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+    }
 
 
-def _row(label: str, one: Problem, row_ns: float, runs: int) -> float:
-    """A line of the table; passes for each layout."""
+def worst(found: dict[str, Any]) -> float:
+    """The most passes for each layout of a large space."""
+    return max(float(one["passes"]) for one in found["growth"] if one["layouts"] >= LARGE)
+
+
+def lines(found: dict[str, Any]) -> Iterator[str]:
+    """What was measured, as text."""
+    yield f"{written.processor()}, Python {platform.python_version()}, NumPy {np.__version__}, one core"
+    yield f"One np.multiply pass of {ELEMENTS:,} elements: {found['element_ns']:.3f} ns an element"
+    yield "\nGrowth, all bounds off        searched      seconds   layouts/s   passes a layout"
+    yield from (_line("", one) for one in found["growth"])
+    yield "\nThe default plan              searched      seconds   layouts/s   passes a layout"
+    for one in found["plans"]:
+        yield _line(one["model"], one)
+        yield f"  with bounds{'':>14} {one['searched']:>12,} {one['bounded_s']:>12.3f}   ({one['pruned']:,} pruned)"
+    yield "\nTwo kinds of device           searched      seconds   (legal), each way looked at and bounded"
+    for one in found["two_kinds"]:
+        yield f"  {one['model']:<24} {one['searched']:>12,} {one['seconds']:>12.3f}   ({one['layouts']:,})"
+    yield "\nLayouts at once               layouts/s"
+    yield from (f"  {int(chunk):>12,} {rate:>23,.0f}" for chunk, rate in found["at_once"].items())
+    yield (f"\nBytes moved for each layout: {found['bytes_moved']:,.0f}; at {found['gb_s']:.0f} GB/s of the pass above "
+           f"that is {found['bytes_moved'] / found['gb_s']:.0f} ns, or {found['bound_per_s']:,.0f} layouts a second "
+           "at most")  # fmt: skip
+    yield f"Largest memory of this process: {found['memory_mb']:.0f} MB"
+    end = "   BROKEN" * (worst(found) > PASSES_LIMIT)
+    yield f"Passes for each layout of a large space, the most: {worst(found):,.0f}, at most {PASSES_LIMIT:,.0f}{end}"
+
+
+def _line(label: str, one: dict[str, Any]) -> str:
+    speed = f"{one['per_s']:>11,.0f} {one['passes']:>12,.0f}"
+    return f"  {label:<24} {one['layouts']:>12,} {one['seconds']:>12.3f} {speed}"
+
+
+def _growth(one: Problem, element_ns: float, runs: int) -> dict[str, Any]:
+    """A space with all bounds off."""
     searched = search(one.job, one.room, one.ground, [one.job.usable_bytes], prune=False).searched
     rate = _rate(one, runs if searched < LARGE else 1, CHUNK)
-    passes = MILLION / rate * 1e3 / row_ns
-    print(f"  {label:<24} {searched:>12,} {searched / rate:>12.3f} {rate:>11,.0f} {passes:>12,.0f}")
-    return passes if searched >= LARGE else 0.0
+    return {
+        "layouts": searched, "seconds": searched / rate, "per_s": rate, "passes": MILLION / rate * 1e3 / element_ns,
+    }  # fmt: skip
+
+
+def _plan(model: str, on: str, batch: int, element_ns: float, runs: int) -> dict[str, Any]:
+    """The default plan, with all bounds off and with them."""
+    one = problem((model, on, batch))
+    start = time.perf_counter()
+    found = search(one.job, one.room, one.ground, [one.job.usable_bytes], top=5, with_frontier=True)
+    bounded = {"searched": found.searched, "pruned": found.pruned, "bounded_s": time.perf_counter() - start}
+    return {"model": model, "on": on, **_growth(one, element_ns, runs), **bounded}
+
+
+def _two_kinds(model: str, on: str) -> dict[str, Any]:
+    """All four ways over two kinds of device."""
+    made = mixed(read_question(model, on=on), load(), Wish())
+    legal, searched = (sum(getattr(way, name) for way in made.ways) for name in ("legal", "searched"))
+    return {"model": model, "on": on, "layouts": legal, "searched": searched, "seconds": made.search_s}
 
 
 def _rate(one: Problem, runs: int, chunk: int) -> float:
@@ -193,15 +234,6 @@ def _once(task: Callable[[], None]) -> float:
     start = time.perf_counter()
     task()
     return time.perf_counter() - start
-
-
-def _processor() -> str:
-    """The processor's name, where the system says it."""
-    try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
-            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -327,7 +327,7 @@ def environment() -> Environment:
     found.filters["signed"] = lambda value: f"{value:+.1%}".replace("%", " %").replace("-", "−")
     found.globals |= steps() | peaks()
     found.globals |= groups()
-    for name in ("held_out", "one_row", "refit"):
+    for name in ("held_out", "one_row", "performance", "refit"):
         found.globals[name] = json.loads((DOCS / "examples" / f"{name}.json").read_text(encoding="utf-8"))
     found.globals |= {"calibration_example": (DOCS / "examples" / "mine.toml").read_text(encoding="utf-8").strip()}
     found.globals |= {

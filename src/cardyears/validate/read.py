@@ -127,7 +127,7 @@ class Reader:
         self._shapes: dict[tuple[str, ShapeRow], Architecture] = {}
         self._devices: dict[str, str | None] = {}
         self._models: dict[str, str | None] = {}
-        self._gains: dict[str, Mapping[str, float]] = {}
+        self._computes: dict[tuple[str, Precision], Precision] = {}
 
     def problem(self, run: Measured) -> Problem | Skipped:
         """The problem that a row is, or why it is none."""
@@ -223,18 +223,23 @@ class Reader:
         return STAND_IN
 
     def _computed(self, precision: Precision, device: Device, notes: Notes) -> Precision:
+        """What the device computes in, noted where it is not what the row says."""
+        found = self._computes.get((device.key, precision))
+        if found is None:
+            found = self._computes[device.key, precision] = self._computing(precision, device)
+        if found != precision:
+            notes("computes", found, Text("{name} has no rate for {precision}", name=device.name, precision=precision))
+        return found
+
+    def _computing(self, precision: Precision, device: Device) -> Precision:
         """What the device computes in: numbers that it only stores are unpacked to what it trains in."""
         usual = cast("Precision | None", device.training_dtype)
         if usual is None:
             return precision
-        gains = self._gains.get(device.key)
-        if gains is None:
-            gains = self._gains[device.key] = silicon(device, self.catalogue).gain
+        gains = silicon(device, self.catalogue).gain
         tried = (precision, *(("fp8",) if precision in LOW_PRECISION else ()), usual)
         wide = _WIDE & device.peaks.keys()
         found = next(one for one in tried if one in gains or one in ("bf16", usual) or one in wide)
-        if found != precision:
-            notes("computes", found, Text("{name} has no rate for {precision}", name=device.name, precision=precision))
         return cast(Precision, found)
 
     def _architecture(self, run: Measured, notes: Notes) -> Architecture:
