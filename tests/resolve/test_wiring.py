@@ -120,7 +120,6 @@ ONE_PORT = {
     "8x HDR InfiniBand 200Gb/s per node": 200,
     "RDMA CX-7 400 Gb/s per GPU": 400,
     "3.2 Tbps EFA": 400,
-    "EFA 3200": 400,
     "4x HDR": 100,
     "IB HDR 200 per GPU": 200,
     "DCN": 50,
@@ -134,6 +133,12 @@ def test_words_of_a_network_mean_the_same_in_a_question_and_in_a_table(words: st
     assert found.between is not None
     assert found.between.bandwidth.value == pytest.approx(ONE_PORT[words] * 1e9 / 8)
     assert bandwidth(network(words), 8) == pytest.approx(ONE_PORT[words] * 1e9 / 8)
+
+
+@pytest.mark.parametrize(("words", "key"), [("EFA 3200", "efa-3200"), ("IB HDR", "infiniband-hdr")])
+def test_a_link_that_the_catalogue_has_is_that_one_and_no_rate_of_its_words(words: str, key: str) -> None:
+    found, _ = machine(f"16x H100 in nodes of 8 over {words} per gpu")
+    assert found.between == link(key, load().links)
 
 
 def test_a_generation_alone_is_a_nodes_port_in_a_question_and_a_devices_in_a_table() -> None:

@@ -46,7 +46,7 @@ _RATE = re.compile(
     r"(?![\w])"
 )
 """A capital B is a byte; G and T alone are of bits, as ports are sold by them."""
-_FULL = re.compile(rf"(?<![\w.]){NUMBER}[\s-]?{DATA_UNIT}{PER_SECOND}(?!\w)", re.ASCII | re.IGNORECASE)
+_FULL = re.compile(rf"(?<![\w.])(?<!\d/){NUMBER}[\s-]?{DATA_UNIT}{PER_SECOND}(?!\w)", re.ASCII | re.IGNORECASE)
 """A rate in any unit, with its time: "100 Mb/s"."""
 _BARE = re.compile(r"\b(?:efa\w*|infiniband|ib|opa|omni-path|roce\w*)\s+(?:\d+\s?[x×]\s?)?(\d{2,4})\b", re.IGNORECASE)
 """A number behind a network's name: gigabits per second."""
@@ -78,7 +78,7 @@ class Network(msgspec.Struct, frozen=True):
     """Whether the words say how many ports there are; else there is taken to be one for each device."""
     rate: str = ""
     """The words of the rate, as in "400Gb/s" of "8x 400Gb/s InfiniBand", or of the ports that are counted, as in "4x
-    HDR"; "" where only a name says how fast it is."""
+    HDR"; "" where only a name says how fast it is, as "EFA 3200" does."""
     name: str = ""
     """The words beside a rate."""
 
@@ -213,7 +213,8 @@ def _plainer(clause: str, *, each: bool, asked: bool) -> _Part | None:
             if asked:
                 raise
     bare = _BARE.search(clause)
-    return None if bare is None else _part(clause, bare, float(bare[1]), each=each)
+    part = None if bare is None else _part(clause, bare, float(bare[1]), each=each)
+    return None if part is None else part._replace(rate="", name=clause.strip())
 
 
 def _written(found: re.Match[str]) -> str:
