@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,13 @@ def test_ports_without_a_count_are_one_for_each_device_and_that_is_said(tmp_path
     assert [one.assumes("ports") for one in made] == [True, False, False, False]
     assert [one.assumes("network") for one in made] == [False, False, True, True]
     assert [run.unheard for run in runs] == [(), (), ("inter_node_net=pigeons",), ()]
+
+
+@pytest.mark.parametrize("words", ["1", "123 ", "8x ", "9x400G "])
+def test_words_without_end_are_read_in_no_time(words: str) -> None:
+    start = time.perf_counter()
+    network(words * 30_000)
+    assert time.perf_counter() - start < 5.0
 
 
 def test_bandwidth_is_of_one_device() -> None:
