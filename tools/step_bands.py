@@ -51,12 +51,13 @@ def rules(every: Sequence[Seen]) -> dict[str, Rule]:
 def _rule(some: Sequence[Seen], farther: float) -> Rule:
     """Percentiles, every source weighing as the root of its runs, and corrected for how few sources there are.
 
-    A new source is one more beside n: (n + 1)/n of each percentile's share (Vovk 2005; Angelopoulos 2023, section 1).
+    A new source is one more beside n: (n + 1)/n of the share that the interval is to hold (Vovk 2005; Angelopoulos
+    2023, section 1).
     """
     ratios: dict[str, list[float]] = defaultdict(list)
     for one in some:
         ratios[source(one.row)].append(-one.error / (one.near.error * growth(farther, one.near.away)))
-    low, high = weighted_quantiles(ratios, min(1.0, WIDTH + (1.0 + WIDTH) / len(ratios)))
+    low, high = weighted_quantiles(ratios, min(1.0, WIDTH + WIDTH / len(ratios)))
     return Rule(min(0.0, math.log(low)), max(0.0, math.log(high)), farther)
 
 

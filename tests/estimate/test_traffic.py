@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
 import pytest
 
 from cardyears.case import Job
 from cardyears.estimate.estimate import Estimate, estimate
 from cardyears.estimate.held import zero3_traffic
 from cardyears.estimate.setting import setting
+from cardyears.estimate.step import step
 from cardyears.estimate.traffic import exposed, mesh, neighbours
 from cardyears.layout.layout import Layout
+from cardyears.machine.collectives import all_gather
 from cardyears.work.architecture import GPT2_SMALL, GPT3_175B, LLAMA2_7B, LLAMA3_8B, Architecture, Layer
 from cardyears.work.channels import Experts
 from cardyears.work.mixers import NOTHING, Attention, LatentAttention
@@ -86,6 +89,28 @@ def test_only_stages_2_and_3_talk_for_every_micro_batch(ideal: Any) -> None:
     job, volume = ideal(LLAMA2_7B), 2 * total_parameters(LLAMA2_7B) * 7 / 8 / INSIDE
     found = [run(job, dp=8, zero=zero, accumulation=4).time["data_traffic"] / volume for zero in (0, 1, 2, 3)]
     assert found == pytest.approx([2, 2, 5, 12], rel=1e-9)
+
+
+def test_owners_of_whole_tensors_reduce_to_all_and_send_by_themselves(ideal: Any) -> None:
+    # 2 all-reduces' ways of the gradients and one of the weights, each (n-1)/n · 2 B; ZeRO 1 has 1 and 1.
+    time = {
+        word: run(ideal(LLAMA3_8B, whole_tensors=word), dp=8, zero=1).time["data_traffic"] for word in (False, True)
+    }
+    assert time[True] == pytest.approx(1.5 * time[False], rel=1e-9)
+
+
+def test_the_hops_of_all_owners_add_up(ideal: Any) -> None:
+    # 16 ranks own the tensors of 4 layers, 4 matrices and 2 norms each: the whole depth has 24 for them, half of it 12.
+    # Each owner beyond the first takes one more way round both nodes; the gradients' tree goes there and back.
+    job = ideal(MAMBA, whole_tensors=True)
+    there = setting(job, "bf16")
+    slow = there._replace(wires=msgspec.structs.replace(there.wires, between_hop_s=1.0))
+    for pp, owners in ((1, 16), (2, 12)):
+        layout = Layout(dp=16, pp=pp, zero=1, overlap=False)
+        more = step(job, layout, slow)["data_traffic"] - step(job, layout, there)["data_traffic"]
+        assert more > 0.0
+        gathered = all_gather(0.0, mesh(layout, 8.0).shards, slow.wires)
+        assert more == pytest.approx(gathered * owners + 2.0 * mesh(layout, 8.0).shards.depth, rel=1e-9)
 
 
 def test_gradients_in_fp32_weigh_twice(ideal: Any) -> None:

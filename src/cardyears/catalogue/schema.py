@@ -350,6 +350,8 @@ class EngineRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     compiled: bool = False
     compiled_gain: Share
     stops_early: bool = False
+    adds_apart: bool = False
+    whole_tensors: bool = False
     flash: bool = True
     sp: bool = False
     axes: tuple[Literal["tp", "pp", "cp", "ep"], ...] = ()

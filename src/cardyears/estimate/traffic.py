@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from cardyears.base.broadcast import any_of, hypotenuse, minimum, where
+from cardyears.base.broadcast import any_of, hypotenuse, maximum, minimum, where
 from cardyears.base.ledger import added
 from cardyears.estimate.setting import Setting
 from cardyears.layout.layout import ZERO_WEIGHTS, Layout
@@ -25,6 +25,10 @@ ELEMENT_BYTES = 2.0
 LOSS_REDUCTIONS, LOSS_BYTES = 3, 4.0
 """Vocabulary-parallel cross-entropy reduces the maximum, the target's logit and the sum of exponentials, in fp32.
 Source: megatron-lm-2019, section 3."""
+
+
+NORM_TENSORS = 2.0
+"""Of a layer: two norms, as most have."""
 
 
 class Neighbours(NamedTuple):
@@ -52,6 +56,7 @@ class Mesh(NamedTuple):
 
     tensor: Group
     expert_replicas: Group
+    replicas: Group
     shards: Group
     """Ranks that one sharded copy spans."""
     copies: Group
@@ -71,6 +76,7 @@ def mesh(layout: Layout, domain: Count) -> Mesh:
     return Mesh(
         tensor=group(tp, 1.0, domain),
         expert_replicas=group(layout.expert_replicas, layout.ep * layout.etp * 1.0, domain),
+        replicas=group(cp * dp, tp, domain),
         shards=group(shards, tp, domain),
         copies=group(layout.replicas / shards, tp * shards, domain),
         next_stage=where(stage * layout.pp > domain, 1.0, 0.0),
@@ -196,8 +202,9 @@ def data_traffic(
         ZeRO 2   the same, scattered after every micro-batch; with a pipeline once, after the last
         ZeRO 3   all-gather before forward and backward, reduce-scatter after, of every micro-batch
 
+    An engine whose ranks own whole tensors under ZeRO 1 all-reduces the gradients, and each owner sends its weights.
     `trained` is the share of parameters with gradients. With HSDP the copies' gradients are added up besides.
-    Source: zero-2020, section 7.
+    Sources: zero-2020, section 7; internevo for whole tensors.
     """
     wires, zero = there.wires, 0.0 * (held.dense + layout.dp)
     forward, backward, step = zero, zero, zero
@@ -228,8 +235,25 @@ def data_traffic(
         )
         if replicas is not None:
             once = once + all_reduce(gradients / layout.shards, replicas, wires)
+        if any_of(job.engine.whole_tensors):
+            everybody = who.expert_replicas if replicas is None else who.replicas
+            in_turn = all_reduce(gradients, everybody, wires) + renewed + _each_owner(layout, there, shards)
+            once = where((stage == 1) & (job.engine.whole_tensors > 0), where(parameters > 0.0, in_turn, zero), once)
         step = step + once
     return DataTraffic(forward, backward, step)
+
+
+def _each_owner(layout: Layout, there: Setting, shards: Group) -> Seconds:
+    """What it takes longer that each owner of whole tensors sends its weights by itself than that all gather them.
+
+        (min(n, tensors) - 1) · latency
+
+    of n ranks. The bytes are the same, but each broadcast goes round the ring, so that the hops of all of them add up.
+    A layer's tensors are its matrices, as they are multiplied, and its norms.
+    """
+    tensors = added(work.times * (len(work.products) + NORM_TENSORS) for work in there.model.layers) / layout.pp
+    owners = minimum(shards.ranks, tensors)
+    return maximum(owners - 1.0, 0.0) * all_gather(0.0 * owners, shards, there.wires)
 
 
 def tied_traffic(job: Job, there: Setting, who: Mesh, held: RankParameters) -> Seconds:

@@ -23,10 +23,10 @@ DEVICE, FAMILY, ENGINE, METHOD, PRECISION, EXPERTS = 1.0, 1.5, 1.5, 2.0, 1.0, 2.
 mixture of experts to a dense model: a factor of e in size is 1, one in number of devices or length a half. Assumed;
 errors on runs that were left out of the fit grow with it (docs/accuracy.md)."""
 FARTHEST = 99.0
-REACH, HELD = 0.4, 2.0
-"""Distance over which what a run's error says of another falls to 1/e, and runs' worth of what is held of any run
-before. Such that left-out runs lie in the intervals; little changes between half and twice as much. Source:
-measured-runs."""
+REACH, HELD = 0.4, 0.5
+"""Distance over which what a run's error says of another falls to 1/e, and runs' worth of what is held before of any
+run, of any by its engine, and of any of its method and kind of model besides. Such that left-out runs lie in the
+intervals; little changes between half and twice as much. Source: measured-runs."""
 
 
 class Place(NamedTuple):
@@ -127,15 +127,16 @@ def measured_gaps(catalogue: Catalogue, here: Place) -> tuple[float, ...]:
     return tuple(distance(here, other.place) for other in measured_grounds(catalogue))
 
 
-@lru_cache(maxsize=4)
-def _usual(catalogue: Catalogue) -> float:
-    """How far off measured runs are in the middle."""
-    return usual_error(measured_grounds(catalogue))
+@lru_cache(maxsize=256)
+def _usual(catalogue: Catalogue, engine: str, method: str, *, experts: bool) -> float:
+    """How far off measured runs of such an engine, method and kind of model are in the middle."""
+    return usual_error(measured_grounds(catalogue), engine, method, experts=experts)
 
 
 def near_measured(catalogue: Catalogue, here: Place) -> Near:
     """What `near` says of everything that was measured."""
-    return _near(measured_gaps(catalogue, here), measured_grounds(catalogue), _usual(catalogue))
+    usual = _usual(catalogue, here.engine, here.method, experts=here.experts)
+    return _near(measured_gaps(catalogue, here), measured_grounds(catalogue), usual)
 
 
 def near(one: Place, grounds: Sequence[Ground]) -> Near:
@@ -143,14 +144,15 @@ def near(one: Place, grounds: Sequence[Ground]) -> Near:
 
         w = Σ runs·exp(−distance/REACH) of a source,   error = (HELD·usual + Σ √w·e)/(HELD + Σ √w)
 
-    for e the mean error of a source so weighed, and the usual one that of all sources, each as the root of its runs.
+    for e the mean error of a source so weighed, and what is usual of such an engine, method and kind of model.
 
     >>> here = Place("nemo", "h100", "h100", "pretrain", "bf16", False, 22.0, 2.0, 8.0)
     >>> known = near(here, [Ground(here, "one", 9, 0.05), Ground(here._replace(device="x"), "other", 1, 0.4)])
     >>> known.away, round(known.error, 3)
-    (0.0, 0.102)
+    (0.0, 0.088)
     """
-    return _near([distance(one, other.place) for other in grounds], grounds, usual_error(grounds))
+    usual = usual_error(grounds, one.engine, one.method, experts=one.experts)
+    return _near([distance(one, other.place) for other in grounds], grounds, usual)
 
 
 def _near(gaps: Sequence[float], grounds: Sequence[Ground], usual: float) -> Near:
@@ -158,10 +160,22 @@ def _near(gaps: Sequence[float], grounds: Sequence[Ground], usual: float) -> Nea
     return Near(min(gaps, default=FARTHEST), (told.off + HELD * usual) / (told.weight + HELD))
 
 
-def usual_error(grounds: Sequence[Ground]) -> float:
-    """How far off runs are in the middle, every source weighing as the root of its runs; 0 where there are none."""
-    usual = _by_source(grounds, [other.runs for other in grounds])
-    return usual.off / usual.weight if usual.weight else 0.0
+def usual_error(grounds: Sequence[Ground], engine: str, method: str, *, experts: bool) -> float:
+    """How far off runs by such an engine, method and kind of model are in the middle; 0 without runs.
+
+    (HELD·usual + Σ √runs·e)/(HELD + Σ √runs), over the engine's sources, where the usual is that of all sources; then
+    over those of them of the method, where it is the engine's; then over those of like models besides. Every source
+    weighs as the root of its runs.
+    """
+    every = _by_source(grounds, [other.runs for other in grounds])
+    usual = every.off / every.weight if every.weight else 0.0
+    by_engine = [other.place.engine == engine for other in grounds]
+    by_method = [one and other.place.method == method for one, other in zip(by_engine, grounds, strict=True)]
+    alike = [one and other.place.experts == experts for one, other in zip(by_method, grounds, strict=True)]
+    for kin in (by_engine, by_method, alike):
+        own = _by_source(grounds, [other.runs * one for other, one in zip(grounds, kin, strict=True)])
+        usual = (own.off + HELD * usual) / (own.weight + HELD)
+    return usual
 
 
 class _Told(NamedTuple):

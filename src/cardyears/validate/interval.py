@@ -44,7 +44,8 @@ class Grounds:
         self._runs = np.array([one.runs for one in grounds], dtype=float)
         self._errors = np.array([one.error for one in grounds], dtype=float)
         self._source = np.unique([one.source for one in grounds], return_inverse=True)[1]
-        self._usual = self._told(self._runs)
+        weight, off = self._told(self._runs)
+        self._usual = off / weight if weight else 0.0
         self._known: dict[Place, Near] = {}
 
     def near(self, here: Place) -> Near:
@@ -56,7 +57,12 @@ class Grounds:
     def _near(self, here: Place) -> Near:
         gaps = self.gaps(here)
         weight, off = self._told(self._runs * np.exp(-gaps / nearness.REACH))
-        before = self._usual[1] / self._usual[0] if self._usual[0] else 0.0
+        engine = self._words["engine"] == here.engine
+        before = self._usual
+        method, experts = (self._words[word] == getattr(here, word) for word in ("method", "experts"))
+        for kin in (engine, engine & method, engine & method & experts):
+            own, theirs = self._told(self._runs * kin)
+            before = (theirs + nearness.HELD * before) / (own + nearness.HELD)
         away = float(gaps.min()) if len(gaps) else FARTHEST
         return Near(away, (off + nearness.HELD * before) / (weight + nearness.HELD))
 
