@@ -86,6 +86,7 @@ def main() -> None:
         "after": statistics.median(one.after for one in rows),
         "best": statistics.median(one.best for one in sources),
         "above_aim": sum(one.best > AIM for one in sources),
+        "covered": statistics.median(one.covered for one in rows),
     }
     print(
         f"by the factor that fits all runs of each source best: {said['best']:.1%}; "

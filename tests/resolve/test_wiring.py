@@ -141,6 +141,14 @@ def test_a_link_that_the_catalogue_has_is_that_one_and_no_rate_of_its_words(word
     assert found.between == link(key, load().links)
 
 
+@pytest.mark.parametrize(("words", "each"), [("EFA 3200", 50e9), ("EFA v2", 50e9), ("EFA v1", 6.25e9)])
+def test_a_nodes_ports_by_name_are_all_of_them(words: str, each: float) -> None:
+    for per in ("", " per gpu"):
+        found, _ = machine(f"16x H100 in nodes of 8 over {words}{per}")
+        assert found.between is not None
+        assert found.between.bandwidth.value == each
+
+
 def test_a_generation_alone_is_a_nodes_port_in_a_question_and_a_devices_in_a_table() -> None:
     for words in ("NDR", "IB NDR", "NDR400", "InfiniBand NDR"):
         found, _ = machine(f"16x H100 in nodes of 8 over {words}")

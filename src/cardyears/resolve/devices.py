@@ -277,7 +277,7 @@ def _link_of_words(words: str, ports: float, catalogue: Catalogue) -> Link:
     """The catalogue's link of that name, or of the generation of ports that the words name, or one of their rate."""
     key = _link_key(words, catalogue)
     if key is not None:
-        return _with_ports(link(key, catalogue.links), ports)
+        return _with_ports(link(key, catalogue.links), 1.0 if catalogue.links[key].shared else ports)
     said = network(words, asked=True)
     if said.gbit_s is None:
         return _with_ports(_named_link(words, catalogue), ports)
