@@ -206,42 +206,6 @@ def test_recomputation_that_stops_early_leaves_out_the_product_that_ends_a_layer
     assert passed(ideal(LLAMA3_8B, stops_early=True)).forward == passed(ideal(LLAMA3_8B)).forward
 
 
-LLAMA3_8B_MATRICES = 32 * (4_096 * 6_144 + 4_096 * 4_096 + 4_096 * 28_672 + 14_336 * 4_096)
-
-
-@pytest.mark.parametrize(
-    ("recipe", "batches", "bytes_moved"),
-    [("adamw", 1, 0), ("adamw", 4, 0.75 * 6), ("adamw-fp32", 1, 6), ("adamw-fp32", 2, (6 + 10) / 2)],
-)
-def test_gradients_that_are_added_apart_are_read_and_their_sums_read_and_written(
-    ideal: Any, recipe: str, batches: int, bytes_moved: float
-) -> None:
-    # The first micro-batch's are taken as they are, but for a cast to fp32; others: 2 B read, the sum read and written.
-    layout = Layout(accumulation=batches)
-    within, apart = (passed(ideal(LLAMA3_8B, recipe=recipe, adds_apart=word), layout) for word in (False, True))
-    more = (apart.backward.moved - within.backward.moved) * 1e12
-    assert more == pytest.approx(bytes_moved * LLAMA3_8B_MATRICES, rel=1e-9, abs=1e-3)
-    assert apart.forward == within.forward
-    assert apart.weights < within.weights  # its products write a gradient and read no sum
-
-
-@pytest.mark.parametrize(("layout", "over"), [({"zero": 1}, 1), ({"zero": 2}, 8), ({"zero": 3}, 8), ({"pp": 2}, 1)])
-def test_gradients_that_are_scattered_each_time_are_added_where_they_arrive(
-    ideal: Any, layout: dict[str, int], over: int
-) -> None:
-    split = Layout(accumulation=4, dp=8, **({"zero": 2} | layout))
-    within, apart = (passed(ideal(LLAMA3_8B, adds_apart=word), split) for word in (False, True))
-    more = (apart.backward.moved - within.backward.moved) * 1e12
-    assert more == pytest.approx(4.5 * LLAMA3_8B_MATRICES / over, rel=1e-9)
-
-
-def test_frozen_weights_have_no_gradients_to_add(ideal: Any) -> None:
-    within, apart = (
-        passed(ideal(LLAMA3_8B, method="lora", adds_apart=word), Layout(accumulation=4)) for word in (False, True)
-    )
-    assert apart == within
-
-
 def test_selective_recomputation_computes_eager_attention_again_and_nothing_with_a_flash_kernel(ideal: Any) -> None:
     job = ideal(LLAMA3_8B)
     eager = estimate(job, Layout(recompute="selective", kernel="eager")).time["recomputation"]

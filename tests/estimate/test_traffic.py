@@ -113,6 +113,20 @@ def test_the_hops_of_all_owners_add_up(ideal: Any) -> None:
         assert more == pytest.approx(gathered * owners + 2.0 * mesh(layout, 8.0).shards.depth, rel=1e-9)
 
 
+def test_experts_and_the_rest_have_owners_of_their_own(ideal: Any) -> None:
+    # 4 layers: 3 matrices of attention and router with 2 norms for 16 ranks; 2 of each of the 8 experts over ep 8
+    # for the 2 ranks that share an expert.
+    job = ideal(MIXTURE, whole_tensors=True)
+    there = setting(job, "bf16")
+    slow = there._replace(wires=msgspec.structs.replace(there.wires, between_hop_s=1.0))
+    layout = Layout(dp=16, ep=8, zero=1, overlap=False)
+    more = step(job, layout, slow)["data_traffic"] - step(job, layout, there)["data_traffic"]
+    who = mesh(layout, 8.0)
+    dense, routed = (all_gather(0.0, one, slow.wires) for one in (who.shards, who.expert_replicas))
+    trees = 2.0 * (who.shards.depth + who.expert_replicas.depth)
+    assert more == pytest.approx(16 * dense + 2 * routed + trees, rel=1e-9)
+
+
 def test_gradients_in_fp32_weigh_twice(ideal: Any) -> None:
     half, whole = (run(ideal(LLAMA2_7B, reduce_bytes=b), dp=8).time["data_traffic"] for b in (2.0, 4.0))
     assert whole == pytest.approx(2 * half, rel=1e-12)

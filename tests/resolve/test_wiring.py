@@ -147,6 +147,9 @@ def test_a_nodes_ports_by_name_are_all_of_them(words: str, each: float) -> None:
         found, _ = machine(f"16x H100 in nodes of 8 over {words}{per}")
         assert found.between is not None
         assert found.between.bandwidth.value == each
+    for nodes in (1, 2, 4, 16):
+        found, _ = machine(f"16x H100 in nodes of {nodes} over {words}")
+        assert found.between is None or found.between.bandwidth.value == each * 8 / nodes
 
 
 def test_a_generation_alone_is_a_nodes_port_in_a_question_and_a_devices_in_a_table() -> None:

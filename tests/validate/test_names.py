@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cardyears.base.errors import UnreadableValue
 from cardyears.catalogue.load import load
-from cardyears.question.networks import bandwidth, network
+from cardyears.question.networks import bandwidth, is_unheard, network
 from cardyears.validate.engines import cell_flags, engine_of
 from cardyears.validate.machines import device_key, taken_for
 from cardyears.validate.notes import remark
@@ -55,13 +56,39 @@ NETWORKS = {
     "8x NDR per GPU": (400, True),
     "EFA": (None, False),
     "": (None, False),
+    "-800 Gb/s": (None, False),
+    "−3x HDR": (None, False),
+    "400Gb/s-800Gb/s": (None, False),
+    "400-800 Gb/s": (None, False),
+    "0.5x HDR": (None, False),
+    "0x NDR": (None, False),
+    "NDR x 0": (None, False),
+    "9" * 500 + "x HDR": (None, False),
+    "HDR × " + "9" * 500: (None, False),
+    "9999999 Gb/s": (None, False),
+    "RDMA CX-7 8x 400 Gb/s": (3_200, False),
 }
+REFUSED = ("-800 Gb/s", "−3x HDR", "400Gb/s-800Gb/s", "0.5x HDR", "0x NDR", "NDR x 0", "9" * 180 + "x HDR")
 
 
 @pytest.mark.parametrize("words", NETWORKS)
 def test_networks_as_people_write_them(words: str) -> None:
     found = network(words)
     assert (found.gbit_s, found.each_device) == NETWORKS[words]
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_what_is_no_rate_and_no_count_is_unknown_in_a_table_and_refused_in_a_question(words: str) -> None:
+    assert is_unheard(words)
+    with pytest.raises(UnreadableValue, match="is no rate of a link"):
+        network(words, asked=True)
+
+
+def test_links_that_each_device_is_said_to_have_may_be_the_nodes() -> None:
+    assert network("4x 100Gb/s EFA per GPU").gbit_s == 100  # in a table, a node's four devices
+    with pytest.raises(UnreadableValue, match="may count the links of each device or of a node"):
+        network("4x 100Gb/s EFA per GPU", asked=True)
+    assert network("2x 100Gb/s EFA per GPU", asked=True).gbit_s == 200
 
 
 def test_ports_without_a_count_are_one_for_each_device_and_that_is_said(tmp_path: Path) -> None:

@@ -110,8 +110,8 @@ class LinkRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     """Devices that it runs to by wires of their own, each a share of the bandwidth."""
     axes: Positive | None = None
     """Axes of the torus that it makes."""
-    shared: bool = False
-    """Whether these are a node's ports together, of which the bandwidth is one device's part; else it is one port."""
+    shared_by: Positive | None = None
+    """Devices of a node that share its ports, where the bandwidth is the part of one of them; else it is one port."""
     joins: Positive | None = None
     """Devices that it joins beyond one box."""
     figures: dict[str, FigureRow] = {}

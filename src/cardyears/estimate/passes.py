@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cardyears.base.broadcast import any_of, floor, minimum, where
+from cardyears.estimate.gradients import written_bytes
 from cardyears.estimate.setting import Core, Setting
-from cardyears.layout.layout import ZERO_GRADIENTS, ZERO_WEIGHTS, Layout
+from cardyears.layout.layout import Layout
 from cardyears.layout.shard import CHANNELS, DISPATCH_MOVES, LayerWork, Product, padded_vocabulary
 from cardyears.machine.efficiency import EAGER_PASSES
 from cardyears.machine.rates import HALF_BYTES, Rates
@@ -31,8 +32,6 @@ MOVED_BACKWARD = 2.0
 """Memory-bound operators read the output's gradient besides what they saved, and write the input's."""
 ROUTER_BYTES = 24.0
 """Bytes for each expert and token: logits, softmax and choice in fp32. Counted operator by operator."""
-WIDEST_SUM = 4.0
-"""Bytes of a summed gradient at most: what a recipe keeps beyond it is the copy that the product wrote."""
 CORE_KERNELS = {"flash": 2.0, "eager": 8.0}
 """Of the attention core: a fused kernel and its log-sum; two products, scale, mask, softmax, dropout, orders."""
 HEAD_KERNELS, EMBEDDING_KERNELS = 12.0, 6.0
@@ -136,8 +135,7 @@ def _layer(
     *_, counting = job.engine.launches(graphs=layout.graphs)
     routed = where(work.experts, counting, 0.0)
     forward = Pass(ahead, core, moved + routed, kernels)
-    added = _added(work, job, layout, rates)
-    backward = Pass(inputs + weights, core_back, moved * MOVED_BACKWARD + routed + added, kernels * BACKWARD_KERNELS)
+    backward = Pass(inputs + weights, core_back, moved * MOVED_BACKWARD + routed, kernels * BACKWARD_KERNELS)
     return forward, backward, weights, last
 
 
@@ -152,7 +150,7 @@ def _product(
     """
     inputs, outputs = product.shape(layout)
     count, rows = _rows(product, work, job, layout, tokens)
-    gradient = _written(job, rates)
+    gradient = written_bytes(job, rates)
     cast, cast_back = rates.cast(rows * inputs * count), rates.cast(rows * outputs * count)
     if product.routed:
         width = minimum(product.inputs * 1.0, product.outputs * 1.0)
@@ -177,45 +175,6 @@ def _rows(product: Product, work: LayerWork, job: Job, layout: Layout, tokens: C
         rows = tokens * (work.top_k * 1.0) * job.expert_load / work.experts * layout.ep
         return work.experts / layout.ep, rows * layout.etp / layout.tp
     return 1.0, where(layout.sp, tokens / layout.tp, tokens) if product.whole else tokens
-
-
-def _written(job: Job, rates: Rates) -> Scalar:
-    """Bytes that the product of a weight's gradient moves for it: read, added to and written; apart, only written."""
-    return where(job.engine.adds_apart, rates.element_bytes, job.training.recipe.gradient * 2.0)
-
-
-def added_bytes(gradient: Scalar, element: Scalar, batches: Count) -> Scalar:
-    """Bytes that kernels of their own move for one weight and micro-batch, to add its gradient to those before.
-
-        first     e + g     written out in the wider type; nothing where it has it already: it is taken as it is
-        others    e + 2·g   read, and the sum read and written
-
-    The mean of so many micro-batches, for e bytes that the product wrote and g of the sum.
-
-    >>> added_bytes(2.0, 2.0, 4.0), added_bytes(4.0, 2.0, 1.0)
-    (4.5, 6.0)
-    """
-    kept = minimum(gradient, WIDEST_SUM)
-    first = where(kept > element, element + kept, 0.0)
-    return element + 2.0 * kept + (first - element - 2.0 * kept) / batches
-
-
-def _added(work: LayerWork, job: Job, layout: Layout, rates: Rates) -> Seconds:
-    """Seconds of the backward pass of a layer to add its weights' gradients up, where the products do not.
-
-    What is scattered after every micro-batch is added where it arrives.
-    """
-    elements: Scalar = 0.0 * layout.tp
-    if job.training.adapters or not any_of(job.engine.adds_apart):
-        return elements
-    often = (layout.zero >= ZERO_WEIGHTS) | ((layout.zero == ZERO_GRADIENTS) & (layout.pp <= 1))
-    for product in work.products:
-        inputs, outputs = product.shape(layout)
-        dealt = layout.expert_replicas if product.routed else layout.shards
-        count = work.experts / layout.ep if product.routed else 1.0
-        elements = elements + inputs * outputs * count / where(often, dealt * 1.0, 1.0)
-    each = added_bytes(job.training.recipe.gradient, rates.element_bytes, layout.accumulation * 1.0)
-    return rates.move(where(job.engine.adds_apart, elements * each, 0.0))
 
 
 def _weight_casts(work: LayerWork, layout: Layout, rates: Rates) -> Seconds:
@@ -288,7 +247,7 @@ def _head(job: Job, layout: Layout, there: Setting, tokens: Count) -> Pass:
     products = (
         rates.product(tokens, columns, width, wide=True)
         + rates.product(tokens, width, columns, wide=True)
-        + trained * rates.product(width, columns, tokens, output_bytes=_written(job, rates), wide=True)
+        + trained * rates.product(width, columns, tokens, output_bytes=written_bytes(job, rates), wide=True)
     )
     passes = job.engine.chunked_loss_passes if layout.chunked_loss else job.engine.loss_passes
     moved = rates.move(columns * tokens * passes)

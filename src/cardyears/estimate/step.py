@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cardyears.base.broadcast import log2, maximum, where
 from cardyears.base.ledger import Ledger, added
+from cardyears.estimate.gradients import Weights, embedding_added, head_added, layers_added, rank_weights
 from cardyears.estimate.passes import Pass, Passes, again_share, passes, tokens_per_rank
 from cardyears.estimate.setting import Setting
 from cardyears.estimate.traffic import (
@@ -50,6 +51,7 @@ class Block(NamedTuple):
     computed: Passes
     inside: LayerTraffic
     held: RankParameters
+    weights: Weights
     trained: Scalar
     """Trained parameters of a rank over those that it holds."""
     vocabulary: Seconds
@@ -65,6 +67,7 @@ def block(job: Job, layout: Layout, there: Setting) -> Block:
         computed=passes(job, layout, there),
         inside=layer_traffic(job, layout, there, near, tokens),
         held=held,
+        weights=rank_weights(layout, there, held),
         trained=trained_share(job, layout, there, held),
         vocabulary=vocabulary_traffic(there, near, tokens),
     )
@@ -120,7 +123,7 @@ def over_layers(job: Job, layout: Layout, within: Block, between: DataTraffic, t
     lines = Ledger(
         products=forward.products + backward.products,
         attention_core=forward.core + backward.core,
-        memory_bound=forward.moved + backward.moved,
+        memory_bound=forward.moved + backward.moved + layers_added(job, layout, within.weights),
         recomputation=again.device,
         dequantisation=dequantisation(job, layout, there, within.held),
         tensor_traffic=inside.tensor * (2.0 + twice),
@@ -184,8 +187,9 @@ def ends(job: Job, layout: Layout, first: Block, last: Block) -> Ends:
     kernel, *_ = job.engine.launches(graphs=layout.graphs)
     kernels = kernel * job.engine.kernel_share(compiled=layout.compiled)
     return Ends(
-        embedding=first.computed.embedding.device * job.engine.memory_bound_factor,
-        head=last.computed.head.device,
+        embedding=first.computed.embedding.device * job.engine.memory_bound_factor
+        + embedding_added(job, layout, first.weights),
+        head=last.computed.head.device + head_added(job, layout, last.weights),
         traffic=last.vocabulary,
         launched=(last.computed.head.kernels + first.computed.embedding.kernels) * kernels,
     )

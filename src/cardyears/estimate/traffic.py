@@ -237,23 +237,33 @@ def data_traffic(
             once = once + all_reduce(gradients / layout.shards, replicas, wires)
         if any_of(job.engine.whole_tensors):
             everybody = who.expert_replicas if replicas is None else who.replicas
-            in_turn = all_reduce(gradients, everybody, wires) + renewed + _each_owner(layout, there, shards)
+            in_turn = (
+                all_reduce(gradients, everybody, wires)
+                + renewed
+                + _each_owner(layout, there, shards, routed=replicas is None)
+            )
             once = where((stage == 1) & (job.engine.whole_tensors > 0), where(parameters > 0.0, in_turn, zero), once)
         step = step + once
     return DataTraffic(forward, backward, step)
 
 
-def _each_owner(layout: Layout, there: Setting, shards: Group) -> Seconds:
+def _each_owner(layout: Layout, there: Setting, shards: Group, *, routed: bool) -> Seconds:
     """What it takes longer that each owner of whole tensors sends its weights by itself than that all gather them.
 
-        (min(n, tensors) - 1) · latency
+        (min(n, tensors) - 1) · t(0)    for the time t(0) of a message without bytes round the ring
 
-    of n ranks. The bytes are the same, but each broadcast goes round the ring, so that the hops of all of them add up.
-    A layer's tensors are its matrices, as they are multiplied, and its norms.
+    of n ranks: the bytes are the same, but the hops of all broadcasts add up. The tensors are the experts' matrices or
+    a layer's others, as they are multiplied, with its norms. Leaves out those of the ends, which are three at most.
     """
-    tensors = added(work.times * (len(work.products) + NORM_TENSORS) for work in there.model.layers) / layout.pp
+    tensors = added(work.times * _tensors(work, layout, routed=routed) for work in there.model.layers) / layout.pp
     owners = minimum(shards.ranks, tensors)
     return maximum(owners - 1.0, 0.0) * all_gather(0.0 * owners, shards, there.wires)
+
+
+def _tensors(work: LayerWork, layout: Layout, *, routed: bool) -> Count:
+    """Tensors of a layer on one rank that its experts have, or that all else has."""
+    matrices = sum(product.routed is routed for product in work.products)
+    return matrices * (work.experts / layout.ep) if routed else matrices + NORM_TENSORS
 
 
 def tied_traffic(job: Job, there: Setting, who: Mesh, held: RankParameters) -> Seconds:

@@ -109,7 +109,8 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     a layer: checkpoints of PyTorch 2.1 and later without re-entry, compilers that drop what nobody reads."""
     adds_apart: bool
     """Whether a micro-batch's gradients are written by their products and added to those before by kernels of their
-    own, as autograd does; else the products add them up (gradient accumulation fusion)."""
+    own, as automatic differentiation does by itself; else the products add them up (gradient accumulation fusion).
+    General knowledge of the engines, not measured."""
     whole_tensors: bool
     """Whether ZeRO 1 deals out whole tensors: gradients are reduced to all ranks, and each owner broadcasts its weights
     by itself, so that the hops of all broadcasts add up."""

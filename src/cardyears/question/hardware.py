@@ -13,7 +13,8 @@ import re
 import msgspec
 
 from cardyears.base.text import N_, Text
-from cardyears.question.networks import bandwidth, network
+from cardyears.base.units import GIGA
+from cardyears.question.networks import BITS, FASTEST, bandwidth, network
 from cardyears.question.numbers import LONGEST, NUMBER, NUMBER_WORDS, Entry, fold, plain, read_whole
 from cardyears.question.read import nominal_memory, read_bandwidth
 
@@ -282,5 +283,10 @@ def _link(entry: Entry, text: str) -> tuple[str | None, float | None, bool]:
     if said.rate:
         return said.name or None, bandwidth(said, 1), per_device
     if bare[0].isdecimal():
-        return None, read_bandwidth(bare), per_device
+        stated = read_bandwidth(bare)
+        if stated > FASTEST * GIGA / BITS:
+            raise entry.refused(
+                Text('hardware: "{written}" is faster than any link: at most 1,000 Tb/s can be named.', written=bare)
+            )
+        return None, stated, per_device
     return bare, None, per_device

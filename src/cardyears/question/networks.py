@@ -14,18 +14,23 @@ from typing import NamedTuple
 import msgspec
 
 from cardyears.base.errors import UnreadableValue
+from cardyears.base.text import Text
 from cardyears.base.units import GIGA
 from cardyears.question.numbers import NUMBER, plain
 from cardyears.question.read import DATA_UNIT, PER_SECOND, read_bandwidth
 
 BITS = 8
 """Of a byte."""
+SHOWN = 60
+"""Characters of what somebody wrote that a sentence repeats."""
 LONGEST = 1_000
 """Characters that are looked at: whoever writes more writes of something else, and digits without end take minutes."""
-FASTEST = 1e9
-"""Gigabits per second beyond which words are of no network."""
+FASTEST = 1e6
+"""Gigabits per second beyond which words are of no network: a thousand of the fastest ports in one node."""
 MANY_LINKS = 4
 """Devices of the smallest node of which one says "so many times, per device" and means its devices."""
+USUAL_NODE = 8
+"""Devices of a node where nobody says how many: so many links are theirs."""
 _FIRST: Mapping[str, tuple[float, bool]] = {"on-chip 100 gbe": (300, True)}
 """Names whose words have a rate that is not the whole."""
 _NAMED: Mapping[str, tuple[float, bool]] = {
@@ -53,10 +58,18 @@ _FULL = re.compile(rf"(?<![\w.])(?<!\d/){NUMBER}[\s-]?{DATA_UNIT}{PER_SECOND}(?!
 _BARE = re.compile(r"\b(?:efa\w*|infiniband|ib|opa|omni-path|roce\w*)\s+(?:\d+\s?[x×]\s?)?(\d{2,4})\b", re.IGNORECASE)
 """A number behind a network's name: gigabits per second."""
 _GENERATION = re.compile(r"(?<![a-wyz])([fehnx]dr)[\s-]?(\d{2,3})?(?![\w])", re.IGNORECASE)
-_BEFORE = re.compile(r"(?<!\w)(\d+)\s?(?:[x×*](?!\w*X)|(?:nics?|ports?|rails?|hcas?|links?)\b)", re.IGNORECASE)
+_COUNT = r"(?<![\w.])(\d{1,3})\s?(?:[x×*](?!\w*X)|(?:nics?|ports?|rails?|hcas?|links?)\b)"
+_BEFORE = re.compile(_COUNT, re.IGNORECASE)
 _AFTER = re.compile(
-    r"(?:[x×*]\s?(?P<times>\d+)\b|\b(?P<each>\d+)\s?(?:per |/\s?)(?:node|server|host)\b)", re.IGNORECASE
+    r"(?:[x×*]\s?(?P<times>\d{1,3})\b|\b(?P<each>\d{1,3})\s?(?:per |/\s?)(?:node|server|host)\b)", re.IGNORECASE
 )
+_NO_COUNT = re.compile(
+    r"(?<!\w)[-−]\s?\d|(?<!\w)\d[\w/.]*[-−]\d|"  # a sign, a range
+    r"\d\.\d+\s?[x×*]|\d{4,}\s?[x×*](?!\w*X)|[x×*]\s?\d{4,}|"  # a part of a port, thousands of them
+    r"(?<![\w.])0+\s?[x×*](?!\w*X)|[x×*]\s?0+\b",  # none
+    re.IGNORECASE,
+)
+"""What stands where the number of ports or their rate would, and is neither."""
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _ONE_CLAUSE = re.compile(r"[,;](?=\s*\d+\s?(?:per |/\s?)(?:node|server|host)\b)", re.IGNORECASE)
 """A comma between ports and how many there are of them."""
@@ -124,12 +137,17 @@ def network(words: str, *, asked: bool = False) -> Network:
     [False, False, True]
     >>> network("50 GB/s per GPU").gbit_s, network("4x HDR").gbit_s, network("IB NDR").each_device
     (400.0, 800.0, True)
+
+    A sign, a range, a part of a port or none of them is no network, and behind "over" raises `UnreadableValue`, as does
+    a count of links that each device is said to have: it may be the node's.
     """
     words = _ONE_CLAUSE.sub(" ", _THOUSANDS.sub("", plain(words[:LONGEST])))
     folded = words.casefold()
     if _SINGLE.fullmatch(folded):
         return Network(single=True)
-    chips = re.search(r"(\d+)-chip slices", folded)
+    if _NO_COUNT.search(words):
+        return _not_read(words, asked=asked)
+    chips = re.search(r"(?<!\d)(\d{1,6})-chip slices", folded)
     domain = int(chips[1]) if chips else None
     each = _EACH.search(folded) is not None
     for name, (rate, of_device) in _FIRST.items():
@@ -143,12 +161,18 @@ def network(words: str, *, asked: bool = False) -> Network:
     for name, (rate, of_device) in _NAMED.items():
         if name in folded:
             return Network(rate, of_device, domain)
-    ports = [part for part in (_ports(clause, each=each) for clause in clauses) if part is not None]
+    return _of_generations(clauses, domain, each=each, asked=asked)
+
+
+def _of_generations(clauses: list[str], domain: int | None, *, each: bool, asked: bool) -> Network:
+    """What clauses without a rate say by the generation of their ports; who is asked has no other words beside it."""
+    alone = [clause for clause in clauses if not asked or _of_network_alone(clause)]
+    ports = [part for part in (_ports(clause, each=each, asked=asked) for clause in alone) if part is not None]
     if not ports:
         return Network(domain=domain)
     best = max(ports)
-    alone = not best.counted and not asked
-    return Network(best.gbit_s, each or alone, domain, counted=best.counted, rate=best.rate, name=best.name)
+    of_device = each or not (best.counted or asked)
+    return Network(best.gbit_s, of_device, domain, counted=best.counted, rate=best.rate, name=best.name)
 
 
 def names_network(words: str) -> bool:
@@ -167,7 +191,8 @@ def is_unheard(words: str) -> bool:
     (True, False, False)
     """
     said = network(words)
-    return bool(words) and not (said.gbit_s or said.single or said.domain or names_network(words))
+    named = names_network(words) and not _NO_COUNT.search(words[:LONGEST])
+    return bool(words) and not (said.gbit_s or said.single or said.domain or named)
 
 
 def generation(words: str) -> str:
@@ -179,7 +204,28 @@ def generation(words: str) -> str:
     found = _GENERATION.search(words)
     if found is None or float(found[2] or GENERATIONS[found[1].casefold()]) != GENERATIONS[found[1].casefold()]:
         return ""
-    return f"InfiniBand {found[1].upper()}"
+    return f"InfiniBand {found[1].upper()}" if _of_network_alone(words) else ""
+
+
+def _of_network_alone(words: str) -> bool:
+    """Whether words name one generation of ports and nothing else that is unknown here.
+
+    >>> [_of_network_alone(words) for words in ("4x HDR InfiniBand", "hdr nonsense", "HDR/NDR")]
+    [True, False, False]
+    """
+    rest = _AFTER.sub(" ", _BEFORE.sub(" ", _ANY_OWNER.sub(" ", words)))
+    generations = {found[1].casefold() for found in _GENERATION.finditer(rest)}
+    return len(generations) == 1 and re.search(r"\w", _KNOWN.sub(" ", _GENERATION.sub(" ", rest))) is None
+
+
+def _not_read(words: str, *, asked: bool) -> Network:
+    """Nothing is known of words that are no rate and no count of ports; who is asked hears so."""
+    if not asked:
+        return Network()
+    raise UnreadableValue(
+        Text('hardware: "{written}" behind "over" is no rate of a link.', written=words[:SHOWN]),
+        Text("Write it as in 400Gb/s per gpu, 8x 400Gb/s or NDR."),
+    )
 
 
 def _aside(clause: str) -> bool:
@@ -202,7 +248,7 @@ def _rate(clause: str, *, each: bool, asked: bool) -> _Part | None:
         rate *= BITS
     elif found["scale"] in "Tt":
         rate *= 1_000.0
-    return _part(clause, found, rate, each=each)
+    return _part(clause, found, rate, each=each, asked=asked)
 
 
 def _plainer(clause: str, *, each: bool, asked: bool) -> _Part | None:
@@ -210,12 +256,12 @@ def _plainer(clause: str, *, each: bool, asked: bool) -> _Part | None:
     full = _FULL.search(clause)
     if full is not None:
         try:
-            return _part(clause, full, read_bandwidth(full[0]) * BITS / GIGA, each=each)
+            return _part(clause, full, read_bandwidth(full[0]) * BITS / GIGA, each=each, asked=asked)
         except UnreadableValue:
             if asked:
                 raise
     bare = _BARE.search(clause)
-    part = None if bare is None else _part(clause, bare, float(bare[1]), each=each)
+    part = None if bare is None else _part(clause, bare, float(bare[1]), each=each, asked=asked)
     return None if part is None else part._replace(rate="", name=clause.strip())
 
 
@@ -224,12 +270,19 @@ def _written(found: re.Match[str]) -> str:
     return _BEFORE.sub("", found[0]).strip()
 
 
-def _part(clause: str, found: re.Match[str], rate: float, *, each: bool) -> _Part | None:
+def _part(clause: str, found: re.Match[str], rate: float, *, each: bool, asked: bool) -> _Part | None:
     """So many links of this rate, with its words and those beside it.
 
-    Of a rate that is each device's, eight links are the node's eight devices.
+    Of a rate that is each device's, eight links are the node's eight devices; who is asked can say which is meant.
     """
     links = _links(clause, found.end())
+    if asked and each and links >= MANY_LINKS and links != USUAL_NODE:
+        raise UnreadableValue(
+            Text(
+                'hardware: "{written}" may count the links of each device or of a node.', written=clause.strip()[:SHOWN]
+            ),
+            Text("Write what each device has, as in 400Gb/s per gpu, or a node, as in 8x 400Gb/s per node."),
+        )
     rate *= 1 if each and links >= MANY_LINKS else links
     if not 0.0 < rate <= FASTEST:
         return None
@@ -238,7 +291,7 @@ def _part(clause: str, found: re.Match[str], rate: float, *, each: bool) -> _Par
     return _Part(rate, _written(found), name)
 
 
-def _ports(clause: str, *, each: bool) -> _Part | None:
+def _ports(clause: str, *, each: bool, asked: bool) -> _Part | None:
     """Gigabits per second of a clause that names a generation of ports."""
     found = _GENERATION.search(clause)
     if found is None:
@@ -246,7 +299,7 @@ def _ports(clause: str, *, each: bool) -> _Part | None:
     own = GENERATIONS[found[1].casefold()]
     rate = float(found[2] or own)
     many = _BEFORE.search(clause) is not None or _AFTER.search(clause[found.end() :]) is not None
-    part = _part(clause, found, rate, each=each)
+    part = _part(clause, found, rate, each=each, asked=asked)
     if part is None:
         return None
     return part._replace(rate=found[0] if many else "", name=clause.strip(), counted=many or rate != own)

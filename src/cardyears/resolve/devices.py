@@ -270,14 +270,17 @@ def _between(words: HardwareText, sharing: int, catalogue: Catalogue) -> Link | 
     ports = 1.0 if words.link_per_device else 1.0 / sharing
     if words.link_bandwidth_bytes_s is not None:
         return _with_ports(_stated_link(words.link, words.link_bandwidth_bytes_s, catalogue), ports)
-    return None if words.link is None else _link_of_words(words.link, ports, catalogue)
+    return (
+        None if words.link is None else _link_of_words(words.link, ports, catalogue, each_device=words.link_per_device)
+    )
 
 
-def _link_of_words(words: str, ports: float, catalogue: Catalogue) -> Link:
+def _link_of_words(words: str, ports: float, catalogue: Catalogue, *, each_device: bool) -> Link:
     """The catalogue's link of that name, or of the generation of ports that the words name, or one of their rate."""
     key = _link_key(words, catalogue)
     if key is not None:
-        return _with_ports(link(key, catalogue.links), 1.0 if catalogue.links[key].shared else ports)
+        whole = 1.0 if each_device else catalogue.links[key].shared_by or 1.0
+        return _with_ports(link(key, catalogue.links), whole * ports)
     said = network(words, asked=True)
     if said.gbit_s is None:
         return _with_ports(_named_link(words, catalogue), ports)

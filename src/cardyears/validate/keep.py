@@ -46,7 +46,7 @@ def keep(
 
 
 def _farthest(logs: Sequence[float]) -> float:
-    """The ratio of the run that most of the others are no farther from 1 than.
+    """The ratio at the 80th percentile of distances from 1.
 
     >>> _farthest([0.0, 0.01, -0.02, 0.0, 3.0]) == math.exp(-0.02)
     True
