@@ -74,6 +74,19 @@ def test_text_and_json_name_what_was_skipped(tmp_path: Path) -> None:
     assert runs["unreadable_cells"] == []
 
 
+def test_a_row_that_breaks_a_rule_of_ours_says_which_in_arabic_too(tmp_path: Path) -> None:
+    steps, whole = tmp_path / "steps.csv", tmp_path / "whole.csv"
+    steps.write_text("model,gpu,seq_len,tokens_per_s_per_gpu\nphi-2,H100,2048,20000\n", encoding="utf-8")
+    whole.write_text(HEAD + "Llama-2-7B,,1000,H100,1000000000,1,,,\n", encoding="utf-8")
+    words = ("validate", str(steps), "--runs", str(whole))
+    rule = "hardware: at most 10,000,000 devices can be reckoned with, and 1,000,000,000 are named. Name fewer."
+    assert rule in on_one_line(invoke(*words).out)
+    arabic = invoke(*words, "--lang", "ar").out
+    assert "at most" not in arabic
+    assert "Name fewer" not in arabic
+    assert json.loads(invoke(*words, "--json").out)["runs"]["skipped"] == {rule: 1}
+
+
 def test_hours_follow_from_devices_and_days() -> None:
     assert Whole(id="x", devices=512, days=10).hours == 512 * 240
     assert Whole(id="x", devices=512, days=10, device_hours=7).hours == 7
@@ -99,7 +112,7 @@ def test_twice_the_tokens_take_twice_the_hours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("model,gpu\nx,H100\n", "whole.csv has no column gpu_hours or wall_days"),
+        ("model,gpu\nx,H100\n", "whole.csv has none of these columns: gpu_hours, wall_days"),
         (HEAD, "whole.csv has no rows."),
         (HEAD + "x,seven,,,,,,,\n", 'whole.csv, row 2: params_b cannot be "seven".'),
     ],

@@ -107,8 +107,7 @@ def result(made: Validated) -> ValidateResult:
         subject=made,
         rows=found.rows,
         predicted=found.predicted,
-        skipped=found.skipped,
-        skipped_names=found.skipped_names,
+        **_skips(found),
         **good,
         by=found.by,
         groups={name: _part(part) for name, part in found.groups.items()},
@@ -140,13 +139,20 @@ def _part(part: Part) -> dict[str, Any]:
     return found
 
 
+def _skips(found: Validation | WholeRuns) -> dict[str, Any]:
+    """Rows that were skipped, by reason, and the models or devices that a reason is about; in English."""
+    return {
+        "skipped": {str(reason): count for reason, count in found.skipped.items()},
+        "skipped_names": {str(reason): dict(counted) for reason, counted in found.skipped_names.items()},
+    }
+
+
 def _whole(runs: WholeRuns) -> dict[str, Any]:
     """The contract's scores of whole trainings, those of second-hand figures apart."""
     return {
         "rows": runs.rows,
         "predicted": len(runs.judged),
-        "skipped": dict(runs.skipped),
-        "skipped_names": dict(runs.skipped_names),
+        **_skips(runs),
         "unreadable_cells": [msgspec.structs.asdict(one) for one in runs.unread],
         **msgspec.to_builtins(runs.good),
         "weak": msgspec.to_builtins(runs.weak),

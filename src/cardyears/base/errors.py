@@ -25,7 +25,12 @@ class CardyearsError(Exception):
         """Something to copy, such as a file that would mend it; shown below the sentence."""
 
     def __str__(self) -> str:
-        return f"{self.rule} {self.remedy}"
+        return str(self.sentence)
+
+    @property
+    def sentence(self) -> Text:
+        """Rule and remedy, to be said in any language."""
+        return Text("{rule} {remedy}", rule=self.rule, remedy=self.remedy)
 
 
 class BadInput(CardyearsError):

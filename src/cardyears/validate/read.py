@@ -112,7 +112,7 @@ class Skipped(msgspec.Struct, frozen=True):
     """A measured run that is no problem for the sums, and why."""
 
     measured: Measured
-    reason: str
+    reason: str | Text
     name: str = ""
     """The model or the device that the reason is about; "" where it is about neither."""
 
@@ -136,7 +136,7 @@ class Reader:
         except Unusable as error:
             return Skipped(run, error.reason, error.name)
         except CardyearsError as error:
-            return Skipped(run, str(error))
+            return Skipped(run, error.sentence)
 
     def _problem(self, run: Measured) -> Problem:
         notes = Notes()

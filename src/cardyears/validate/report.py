@@ -79,8 +79,8 @@ class Validation(msgspec.Struct, frozen=True):
     name: str
     """The file; empty for the runs that ship with the product."""
     rows: int
-    skipped: Mapping[str, int]
-    skipped_names: Mapping[str, Mapping[str, int]]
+    skipped: Mapping[str | Text, int]
+    skipped_names: Mapping[str | Text, Mapping[str, int]]
     """By reason, the models or devices that it is about."""
     unread: Sequence[UnreadCell]
     good: Part

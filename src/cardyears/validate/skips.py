@@ -8,6 +8,8 @@ from typing import Protocol
 
 import msgspec
 
+from cardyears.base.text import Text
+
 NAMES = 5
 """Of models or devices, so many stand with a reason; all others are counted together."""
 
@@ -15,7 +17,7 @@ NAMES = 5
 class Left(msgspec.Struct, frozen=True):
     """Why one row was skipped, and the model or device that it is about."""
 
-    reason: str
+    reason: str | Text
     name: str = ""
 
 
@@ -40,7 +42,7 @@ class UnreadCell(msgspec.Struct, frozen=True):
     first_row: int
 
 
-def reasons(some: Iterable[Left]) -> dict[str, int]:
+def reasons(some: Iterable[Left]) -> dict[str | Text, int]:
     """Rows by reason, the commonest first.
 
     >>> reasons([Left("unknown", "X"), Left("no length"), Left("unknown", "Y")])
@@ -49,13 +51,13 @@ def reasons(some: Iterable[Left]) -> dict[str, int]:
     return dict(Counter(one.reason for one in some).most_common())
 
 
-def names(some: Iterable[Left]) -> dict[str, dict[str, int]]:
+def names(some: Iterable[Left]) -> dict[str | Text, dict[str, int]]:
     """Rows by reason and by the model or device that it is about; reasons that are about neither are left out.
 
     >>> names([Left("unknown", "X"), Left("no length"), Left("unknown", "X")])
     {'unknown': {'X': 2}}
     """
-    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    found: defaultdict[str | Text, Counter[str]] = defaultdict(Counter)
     for one in some:
         if one.name:
             found[one.reason][one.name] += 1

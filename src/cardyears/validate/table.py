@@ -259,9 +259,11 @@ def check_columns(header: list[str], name: str, schema: Schema) -> None:
         if not any(column in wanted for column in header):
             raise BadInput(
                 Text(
-                    "{path} has no column {names}; it has {columns}.",
+                    N_("{path} has no column {names}; it has {columns}.")
+                    if len(wanted) == 1
+                    else N_("{path} has none of these columns: {names}; it has {columns}."),
                     path=shown(name),
-                    names=" or ".join(wanted),
+                    names=listed(wanted),
                     columns=shown(listed(header)) or "none",
                 ),
                 schema.remedy,

@@ -123,8 +123,8 @@ class WholeRuns(msgspec.Struct, frozen=True):
     """A table of published trainings, judged."""
 
     rows: int
-    skipped: Mapping[str, int]
-    skipped_names: Mapping[str, Mapping[str, int]]
+    skipped: Mapping[str | Text, int]
+    skipped_names: Mapping[str | Text, Mapping[str, int]]
     """By reason, the models or devices that it is about."""
     unread: Sequence[UnreadCell]
     good: Scores
@@ -157,7 +157,7 @@ def whole_runs(some: Sequence[Whole], catalogue: Catalogue) -> WholeRuns:
         except Unusable as error:
             left.append(Left(error.reason, error.name))
         except CardyearsError as error:
-            left.append(Left(str(error)))
+            left.append(Left(error.sentence))
     sides = [[Signed(one.run.source, one.error, one.inside) for one in judged if one.run.weak is weak]
              for weak in (False, True)]  # fmt: skip
     return WholeRuns(
