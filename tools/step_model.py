@@ -97,7 +97,7 @@ def rows_of(catalogue: Catalogue, sustained: Mapping[str, object]) -> list[Row]:
         if measured is None or not estimable(problem):
             continue
         weight = (WEAK if problem.measured.quality == "weak" else 1.0) * (
-            UNSURE if problem.assumes("micro_batch") or problem.assumes("accumulation") else 1.0
+            UNSURE if problem.assumes("micro_batch", "accumulation") else 1.0
         )
         device = problem.device
         chip = device.key if device.key in sustained else device.family if device.family in sustained else EVERY_FAMILY

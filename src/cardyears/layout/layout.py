@@ -27,7 +27,7 @@ ZERO_OPTIMIZER, ZERO_GRADIENTS, ZERO_WEIGHTS = 1, 2, 3
 """What each ZeRO stage begins to shard (Rajbhandari 2020, figure 1); FSDP is stage 3."""
 
 
-class Layout(msgspec.Struct, frozen=True):
+class Layout(msgspec.Struct, frozen=True, gc=False):
     """One way to lay a training run on a cluster; the default is one device and one sequence at a time."""
 
     tp: Scalar = 1

@@ -58,7 +58,7 @@ _FULL = re.compile(rf"(?<![\w.])(?<!\d/){NUMBER}[\s-]?{DATA_UNIT}{PER_SECOND}(?!
 _BARE = re.compile(r"\b(?:efa\w*|infiniband|ib|opa|omni-path|roce\w*)\s+(?:\d+\s?[x×]\s?)?(\d{2,4})\b", re.IGNORECASE)
 """A number behind a network's name: gigabits per second."""
 _GENERATION = re.compile(r"(?<![a-wyz])([fehnx]dr)[\s-]?(\d{2,3})?(?![\w])", re.IGNORECASE)
-_COUNT = r"(?<![\w.])(\d{1,3})\s?(?:[x×*](?!\w*X)|(?:nics?|ports?|rails?|hcas?|links?)\b)"
+_COUNT = r"(?<![\w.])(\d{1,3})\s?(?:[x×*]|(?:nics?|ports?|rails?|hcas?|links?)\b)"
 _BEFORE = re.compile(_COUNT, re.IGNORECASE)
 _AFTER = re.compile(
     r"(?:[x×*]\s?(?P<times>\d{1,3})\b|\b(?P<each>\d{1,3})\s?(?:per |/\s?)(?:node|server|host)\b)", re.IGNORECASE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import groupby
 
 from cardyears.catalogue.schema import ShapeRow
@@ -14,10 +15,9 @@ _NORM_VECTORS = {"rmsnorm": 1, "layernorm": 2, "layernorm-no-bias": 1, "none": 0
 
 def architecture(name: str, shape: ShapeRow) -> Architecture:
     """The layers of a shape, in order, equal neighbours merged."""
-    kinds = groupby((_windowed(shape, index), _sparse(shape, index)) for index in range(shape.layers))
     layers = [
-        (Layer(_mixer(shape, windowed=windowed), _channel(shape, sparse=sparse), shape.norms_per_layer), len(list(run)))
-        for (windowed, sparse), run in kinds
+        (Layer(_mixer(shape, windowed=windowed), _channel(shape, sparse=sparse), shape.norms_per_layer), count)
+        for windowed, sparse, count in _kinds(shape)
     ]
     return Architecture(
         name,
@@ -32,6 +32,16 @@ def architecture(name: str, shape: ShapeRow) -> Architecture:
         fused=shape.fused,
         looked_up=shape.value_embeddings * shape.vocab * _kv_width(shape),
     )
+
+
+def _kinds(shape: ShapeRow) -> Iterator[tuple[bool, bool, int]]:
+    """Whether layers attend to a window and have experts, and how many follow each other that do."""
+    if shape.window is None and not shape.experts:
+        yield False, False, shape.layers
+        return
+    every = ((_windowed(shape, index), _sparse(shape, index)) for index in range(shape.layers))
+    for (windowed, sparse), run in groupby(every):
+        yield windowed, sparse, len(list(run))
 
 
 def _kv_width(shape: ShapeRow) -> int:

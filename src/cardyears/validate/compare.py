@@ -62,7 +62,7 @@ def measured_step(problem: Problem) -> float | None:
     return None if by is None else float(by) * problem.tokens / (run.tflop_s * 1e12 * run.devices)
 
 
-class Compared(msgspec.Struct, frozen=True):
+class Compared(msgspec.Struct, frozen=True, gc=False):
     """One run, predicted and measured."""
 
     problem: Problem
@@ -103,9 +103,11 @@ def compared(
         one = job(problem, catalogue, known, chips[problem.device.key])
         if engine_of is not None:
             one = msgspec.structs.replace(one, engine=engine_of(problem))
-        # Runs of one model on one machine share all that no layout changes; problems keep these objects alive.
-        key = (id(problem.architecture), id(problem.cluster), one.engine, problem.layout.precision, one.attended_length,
-               problem.training)  # fmt: skip
+        # Runs of one model on one machine share all that no layout changes; problems and tasks keep them alive.
+        key = (
+            id(problem.architecture), id(problem.cluster), id(one.engine), problem.layout.precision,
+            one.attended_length, problem.training,
+        )  # fmt: skip
         if key not in there:
             there[key] = setting(one, problem.layout.precision)
         timed.append((problem, measured))

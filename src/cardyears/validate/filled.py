@@ -12,7 +12,7 @@ Assume = Callable[[str, object, Text], None]
 """Notes a value that the row does not say: its name, the value, and why it was taken."""
 
 
-class Filled(msgspec.Struct, frozen=True):
+class Filled(msgspec.Struct, frozen=True, gc=False):
     """One value that the row does not say."""
 
     name: str

@@ -69,18 +69,17 @@ LitGPT)."""
 
 def leaves_open(problem: Problem) -> bool:
     """Whether a value that decides the peak is not in the row."""
-    return any(problem.assumes(name) for name in GUESSED)
+    return problem.assumes(*GUESSED)
 
 
 def is_guessed(problem: Problem) -> bool:
     """Whether a value that decides the peak had to be guessed, and no recipe of the engine says it."""
-    names = GUESSED if problem.engine in SCRIPTED else UNNAMED
-    return any(problem.assumes(name) for name in names)
+    return problem.assumes(*(GUESSED if problem.engine in SCRIPTED else UNNAMED))
 
 
 def interval(problem: Problem, catalogue: Catalogue) -> Interval:
     """Measured over predicted peak memory of such a run, 80 %: narrow where its engine was measured and all is said."""
-    named = None if any(problem.assumes(name) for name in UNNAMED) else problem.engine
+    named = None if problem.assumes(*UNNAMED) else problem.engine
     return memory_spread(catalogue, problem.training.method, named, stated=not is_guessed(problem))
 
 

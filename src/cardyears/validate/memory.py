@@ -118,7 +118,7 @@ def fit_verdict(one: ComparedMemory, spread: Interval) -> Verdict:
 
     Nothing is said where the row leaves open how long its sequences are: that decides it.
     """
-    if one.problem.assumes("seq_len") or one.problem.assumes("device"):
+    if one.problem.assumes("seq_len", "device"):
         return Verdict.UNKNOWN
     device = one.problem.device
     assumed = Assumed({})

@@ -59,7 +59,7 @@ _WIDE = {"fp16", "tf32", "fp32"}
 """Precisions of 16 bits and more that a device may have a peak for, beside the usual one."""
 
 
-class Problem(msgspec.Struct, frozen=True):
+class Problem(msgspec.Struct, frozen=True, gc=False):
     """A measured run as the sums take it."""
 
     measured: Measured
@@ -103,9 +103,9 @@ class Problem(msgspec.Struct, frozen=True):
         """``name=value: reason`` for everything that the row does not say, in English."""
         return tuple(str(one.text) for one in self.filled.values())
 
-    def assumes(self, name: str) -> bool:
-        """Whether a value had to be assumed."""
-        return name in self.filled
+    def assumes(self, *names: str) -> bool:
+        """Whether any of these values had to be assumed."""
+        return not self.filled.keys().isdisjoint(names)
 
 
 class Skipped(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ SHIPPED = DATA / "runs.csv"
 SOURCES = DATA / "sources.toml"
 
 
-class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Measured(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One measured training configuration."""
 
     id: str
