@@ -148,8 +148,16 @@ def test_a_nodes_ports_by_name_are_all_of_them(words: str, each: float) -> None:
         assert found.between is not None
         assert found.between.bandwidth.value == each
     for nodes in (1, 2, 4, 16):
-        found, _ = machine(f"16x H100 in nodes of {nodes} over {words}")
-        assert found.between is None or found.between.bandwidth.value == each * 8 / nodes
+        found, _ = machine(f"32x H100 in nodes of {nodes} over {words}")
+        assert found.between is not None
+        assert found.between.bandwidth.value == each * 8 / nodes
+        assumed, _ = machine(f"32x H100 in nodes of {nodes}", {"link": words})
+        assert assumed.between == found.between
+
+
+def test_what_joins_devices_in_a_box_is_each_devices_own_between_boxes_too() -> None:
+    found, _ = machine("144x GB200 in nodes of 4 over NVLink 5")
+    assert found.between == link("nvlink-5", load().links)
 
 
 def test_a_generation_alone_is_a_nodes_port_in_a_question_and_a_devices_in_a_table() -> None:

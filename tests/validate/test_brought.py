@@ -172,19 +172,49 @@ def test_a_hundred_thousand_rows_are_read_in_seconds(tmp_path: Path) -> None:
 BAD = {
     "a number that is none": (
         "model,gpu,step_time_s\nphi-2,T4,fast\n",
-        'mine.csv, row 2: step_time_s cannot be "fast". Write a positive number, or leave the cell empty.',
+        (
+            'mine.csv, row 2: step_time_s cannot be "fast". Write a number from a millionth to a billion, or leave the '
+            "cell empty."
+        ),
     ),
     "a negative number": (
         "model,gpu,step_time_s\n\nphi-2,T4,-1\n",
-        'mine.csv, row 3: step_time_s cannot be "-1". Write a positive number, or leave the cell empty.',
+        (
+            'mine.csv, row 3: step_time_s cannot be "-1". Write a number from a millionth to a billion, or leave the '
+            "cell empty."
+        ),
     ),
     "an infinite number": (
         "model,gpu,step_time_s\nphi-2,T4,inf\n",
-        'mine.csv, row 2: step_time_s cannot be "inf". Write a positive number, or leave the cell empty.',
+        (
+            'mine.csv, row 2: step_time_s cannot be "inf". Write a number from a millionth to a billion, or leave the '
+            "cell empty."
+        ),
+    ),
+    "a rate that is no rate": (
+        "model,gpu,tokens_per_s_per_gpu\nphi-2,T4,5e-324\n",
+        (
+            'mine.csv, row 2: tokens_per_s_per_gpu cannot be "5e-324". Write a number from a millionth to a billion, '
+            "or leave the cell empty."
+        ),
+    ),
+    "a share of more than all": (
+        "model,gpu,mfu\nphi-2,T4,41\n",
+        'mine.csv, row 2: mfu cannot be "41". Write a share such as 0.41 or 41 %, or leave the cell empty.',
+    ),
+    "no columns": (
+        ",,\n",
+        (
+            "mine.csv has no columns. The first line must name a model (model), a machine (gpu) and a measured value "
+            "(step_time_s)."
+        ),
     ),
     "a time of zero": (
         "model,gpu,step_time_s\nphi-2,T4,0\n",
-        'mine.csv, row 2: step_time_s cannot be "0". Write a positive number, or leave the cell empty.',
+        (
+            'mine.csv, row 2: step_time_s cannot be "0". Write a number from a millionth to a billion, or leave the '
+            "cell empty."
+        ),
     ),
     "a share that is none": (
         "model,gpu,mfu\nphi-2,T4,much\n",
@@ -264,10 +294,29 @@ def test_more_expert_ranks_than_there_are_become_as_many_as_there_are(tmp_path: 
     assert (one.layout.ep, one.assumes("ep")) == (8, True)
 
 
-def test_more_stages_than_layers_contradict(tmp_path: Path) -> None:
-    text = "model,gpu,n_gpus,seq_len,n_layers,tp,pp,tokens_per_s_per_gpu\nLlama-3-8B,H100,64,4096,32,1,64,1\n"
-    skipped = problems(load_runs(brought(tmp_path, text)), load())[1]
-    assert [one.reason for one in skipped] == ["the degrees of parallelism do not divide the devices"]
+IMPOSSIBLE = {
+    # devices, tp, pp, vpp, ep
+    "64,1,64,,": "pp = 64 is more than the model's 32 layers: the last stage would be empty.",
+    "12,3,1,,": "tp = 3 does not divide 32 heads.",
+    "8,2,4,99999,": (
+        "pp x virtual_stages = 4 x 99,999 = 399,996 chunks, more than embedding, 32 layers and head can fill."
+    ),
+    "8,1,1,,8": "ep = 8 deals out experts, and the model has none.",
+}
+
+
+@pytest.mark.parametrize("degrees", IMPOSSIBLE)
+def test_what_a_model_cannot_be_split_into_is_skipped_and_said_as_estimate_says_it(
+    tmp_path: Path, degrees: str
+) -> None:
+    text = f"model,gpu,seq_len,tokens_per_s_per_gpu,n_gpus,tp,pp,vpp,ep\nLlama-3-8B,H100,4096,1000,{degrees}\n"
+    made, skipped = problems(load_runs(brought(tmp_path, text)), load())
+    assert not made
+    assert [(str(one.reason), one.name) for one in skipped] == [(IMPOSSIBLE[degrees], "Llama-3-8B")]
+
+
+def test_no_measured_run_is_impossible() -> None:
+    assert all(isinstance(one.reason, str) for one in problems(load_runs(), load())[1])
 
 
 def test_a_time_and_a_rate_say_the_batch_of_a_step(tmp_path: Path) -> None:

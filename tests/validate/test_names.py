@@ -67,8 +67,24 @@ NETWORKS = {
     "HDR × " + "9" * 500: (None, False),
     "9999999 Gb/s": (None, False),
     "RDMA CX-7 8x 400 Gb/s": (3_200, False),
+    "4 x 0.4Tb/s": (1_600, False),
+    "2 x 0.1 Tb/s": (200, False),
+    "2x 1600 Gb/s": (3_200, False),
+    "PCIe 4.0 x16, 100 Gb/s Ethernet": (100, False),
+    "NVLink 4.0 x18; 8x 400G": (3_200, False),
+    "8xConnectX-7 400Gb/s": (3_200, False),
+    "2xConnectX-6 200Gb/s": (400, False),
+    "4xSlingshot-11 200G": (800, False),
+    "400G/ConnectX-7": (400, False),
+    "InfiniBand - 200 Gb/s": (200, False),
+    "InfiniBand HDR - 8x 200 Gb/s per node": (1_600, False),
+    "HDR200 - 200 Gb/s": (200, False),
+    "Slingshot 11 - 200 Gb/s": (200, False),
 }
-REFUSED = ("-800 Gb/s", "−3x HDR", "400Gb/s-800Gb/s", "0.5x HDR", "0x NDR", "NDR x 0", "9" * 180 + "x HDR")
+REFUSED = (
+    *("400 Gb/s - 800 Gb/s", "100-200 Gb/s", "2.5x 400G", "0 x 400G", "1-2 ports of 400G", "x 8 400Gb/s"),
+    *("-800 Gb/s", "−3x HDR", "400Gb/s-800Gb/s", "0.5x HDR", "0x NDR", "NDR x 0", "9" * 180 + "x HDR"),
+)
 
 
 @pytest.mark.parametrize("words", NETWORKS)
@@ -82,6 +98,11 @@ def test_what_is_no_rate_and_no_count_is_unknown_in_a_table_and_refused_in_a_que
     assert is_unheard(words)
     with pytest.raises(UnreadableValue, match="is no rate of a link"):
         network(words, asked=True)
+
+
+def test_two_generations_are_no_one_network() -> None:
+    with pytest.raises(UnreadableValue, match="is no rate of a link"):
+        network("HDR/NDR", asked=True)
 
 
 def test_links_that_each_device_is_said_to_have_may_be_the_nodes() -> None:

@@ -14,7 +14,7 @@ from cardyears.validate.report import Validation, grouped, validation
 from cardyears.validate.runs import load_runs
 from cardyears.validate.skips import UnreadCell
 from cardyears.validate.whole import load_whole, whole_runs
-from support.asking import invoke
+from support.asking import invoke, on_one_line
 
 UNREADABLE = "a cell that the run depends on cannot be read"
 NAMES = "model,gpu,n_gpus,seq_len,step_time_s,peak_mem_gib,compile,micro_batch\n"
@@ -89,7 +89,7 @@ def test_a_row_with_more_cells_than_columns_is_counted(tmp_path: Path) -> None:
 
 
 def test_a_table_of_which_no_row_reads_is_refused_with_the_first_of_its_cells(tmp_path: Path) -> None:
-    with pytest.raises(CardyearsError, match=r'mine.csv, row 2: step_time_s cannot be "fast"\. Write a positive'):
+    with pytest.raises(CardyearsError, match=r'row 2: step_time_s cannot be "fast"\. Write a number from a m'):
         judged(tmp_path, f"{NAMES}phi-2,T4,1,2048,fast,,1,1\nphi-2,T4,1.5,2048,2,,1,1\n")
 
 
@@ -212,3 +212,13 @@ def test_a_rate_of_flop_by_no_known_convention_is_no_measure(tmp_path: Path, mor
     found, skipped = printed(tmp_path, more)
     assert found == []
     assert skipped == {"only a rate of FLOP or a share of peak, and not by which convention (flops_convention)": 1}
+
+
+def test_columns_whose_names_are_nearly_ours_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("Model,GPU,num gpus,seq_len,global-batch,step_time_s,comment\nphi-2,H100,8,2048,64,2,\n", "utf-8")
+    meant = {"num_gpus": "n_gpus", "global_batch": "global_batch_seqs"}
+    assert json.loads(invoke("validate", str(path), "--json").out)["misspelt_columns"] == meant
+    text = on_one_line(invoke("validate", str(path)).out)
+    assert "Columns that were not read, and what they may have meant num_gpus n_gpus global_batch" in text
+    assert "Columns that were not read" not in invoke("validate").out

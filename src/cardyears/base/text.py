@@ -199,7 +199,10 @@ def _kwh(voice: Voice, value: float) -> str:
 
 
 def _percent(voice: Voice, value: float) -> str:
-    return voice.translate("{n} %").format(n=voice.significant(value * 100))
+    shown = value * 100
+    return voice.translate("{n} %").format(
+        n=voice.power_of_ten(shown) if abs(shown) >= 1e6 else voice.significant(shown)
+    )
 
 
 _WRITERS: Mapping[str, Callable[[Voice, float], str]] = {

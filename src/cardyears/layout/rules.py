@@ -133,6 +133,7 @@ def _experts_broken(layout: Layout, site: Site) -> Text:
     return Text("{key} = {value:integer} deals out experts, and the model has none.", key=key, value=value)
 
 
+KV_HEADS = Rule(_kv, _kv_broken, ("tp",))
 SHAPE = (
     *(_no_larger(key) for key in ("tp", "pp", "cp", "dp", "ep", "etp")),
     Rule(
@@ -152,7 +153,7 @@ SHAPE = (
         ),
         ("tp",),
     ),
-    Rule(_kv, _kv_broken, ("tp",)),
+    KV_HEADS,
     Rule(
         lambda layout, site: common(site.shape.widths) % layout.tp == 0,
         lambda layout, site: Text(

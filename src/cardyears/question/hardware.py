@@ -279,7 +279,7 @@ def _link(entry: Entry, text: str) -> tuple[str | None, float | None, bool]:
     bare = re.sub(_PER_NODE_TAIL, "", bare, flags=re.IGNORECASE).strip()
     if not bare:
         raise entry.refused(Text('hardware: "{written}" names no link after "over".', written=entry.written))
-    said = network(f"{bare} per device" if per_device else bare, asked=True)
+    said = network(bare, asked=True, of_device=per_device)
     if said.rate:
         return said.name or None, bandwidth(said, 1), per_device
     if bare[0].isdecimal():

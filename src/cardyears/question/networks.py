@@ -63,13 +63,18 @@ _BEFORE = re.compile(_COUNT, re.IGNORECASE)
 _AFTER = re.compile(
     r"(?:[x×*]\s?(?P<times>\d{1,3})\b|\b(?P<each>\d{1,3})\s?(?:per |/\s?)(?:node|server|host)\b)", re.IGNORECASE
 )
+_UNIT = r"\s?[kmgt](?:igabits?|igae|ige|bits?|bps|ps|b)?(?:/s(?:ec)?)?(?!\w)"
+_TOKEN = r"(?<![\w.\-−–])\d[\d.]*"
 _NO_COUNT = re.compile(
-    r"(?<!\w)[-−]\s?\d|(?<!\w)\d[\w/.]*[-−]\d|"  # a sign, a range
-    r"\d\.\d+\s?[x×*]|\d{4,}\s?[x×*](?!\w*X)|[x×*]\s?\d{4,}|"  # a part of a port, thousands of them
-    r"(?<![\w.])0+\s?[x×*](?!\w*X)|[x×*]\s?0+\b",  # none
+    r"^\s*[-−–]\s?\d|(?<![\w)/])[-−–]\d|"  # a sign; a dash between words and a number is none
+    rf"{_TOKEN}(?:{_UNIT})?[-−–]\d|{_TOKEN}{_UNIT}\s[-−–]\s\d[\d.]*{_UNIT}|"  # a range
+    rf"\d\.\d+\s?[x×*]|\d{{4,}}\s?[x×*]|[x×*]\s?\d{{4,}}(?!\d|\.|{_UNIT})|"  # a part of a port, thousands of them
+    r"(?<![\w.])0+\s?[x×*]|[x×*]\s?0+(?![\d.])|^\s*[x×*]",  # none, nothing that is counted
     re.IGNORECASE,
 )
 """What stands where the number of ports or their rate would, and is neither."""
+_LANES = re.compile(rf"(?<=\d\.\d)\s?[x×]\s?\d{{1,2}}(?![\w.]|{_UNIT})", re.IGNORECASE)
+"""Lanes behind a version, as in "PCIe 4.0 x16": no ports."""
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _ONE_CLAUSE = re.compile(r"[,;](?=\s*\d+\s?(?:per |/\s?)(?:node|server|host)\b)", re.IGNORECASE)
 """A comma between ports and how many there are of them."""
@@ -108,7 +113,7 @@ class _Part(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def network(words: str, *, asked: bool = False) -> Network:
+def network(words: str, *, asked: bool = False, of_device: bool = False) -> Network:
     """The rate between nodes that words such as "8x HDR InfiniBand 200Gb/s per node" mean.
 
     Ports for storage and management do not count.
@@ -125,11 +130,11 @@ def network(words: str, *, asked: bool = False) -> Network:
     >>> network("400Gb NDR, 8 per node").gbit_s, network("8 x 400 Gbps per GPU").gbit_s
     (3200.0, 400.0)
 
-    A rate is that of a node unless it is said to be a device's. Two meanings differ with the place. In the cell of a
-    table, a generation alone is a port for each device, and bytes count where they are somebody's or all that is said:
-    such a cell tells of the whole machine. Where what joins the nodes was `asked` for, as behind "over", the words are
-    of one link for each node, all bytes count, and a rate that may be of bits or of bytes raises `UnreadableValue`
-    unless a network is named beside it:
+    A rate is that of a node unless it is said to be a device's, here or elsewhere (`of_device`). Two meanings differ
+    with the place. In the cell of a table, a generation alone is a port for each device, and bytes count where they are
+    somebody's or all that is said: such a cell tells of the whole machine. Where what joins the nodes was `asked` for,
+    as behind "over", the words are of one link for each node, all bytes count, and a rate that may be of bits or of
+    bytes raises `UnreadableValue` unless a network is named beside it:
 
     >>> [network(words).each_device for words in ("NDR", "NDR400", "HDR200", "400Gb NDR", "400Gb NDR per GPU")]
     [True, True, True, False, True]
@@ -138,30 +143,40 @@ def network(words: str, *, asked: bool = False) -> Network:
     >>> network("50 GB/s per GPU").gbit_s, network("4x HDR").gbit_s, network("IB NDR").each_device
     (400.0, 800.0, True)
 
-    A sign, a range, a part of a port or none of them is no network, and behind "over" raises `UnreadableValue`, as does
-    a count of links that each device is said to have: it may be the node's.
+    A sign, a range, a part of a port or none of them is no network, and behind "over" raises `UnreadableValue`, as do
+    two generations at once, and a count of links that each device is said to have: it may be the node's.
     """
-    words = _ONE_CLAUSE.sub(" ", _THOUSANDS.sub("", plain(words[:LONGEST])))
+    words = _cleaned(words)
     folded = words.casefold()
     if _SINGLE.fullmatch(folded):
         return Network(single=True)
-    if _NO_COUNT.search(words):
+    if _NO_COUNT.search(words) or (asked and len(_generations(words)) > 1 and not _RATE.search(words)):
         return _not_read(words, asked=asked)
     chips = re.search(r"(?<!\d)(\d{1,6})-chip slices", folded)
     domain = int(chips[1]) if chips else None
-    each = _EACH.search(folded) is not None
-    for name, (rate, of_device) in _FIRST.items():
+    each = of_device or _EACH.search(folded) is not None
+    for name, (rate, owned) in _FIRST.items():
         if name in folded:
-            return Network(rate, of_device, domain)
+            return Network(rate, owned, domain)
     clauses = [clause for clause in re.split(r"[,;]|\band\b|\s\+\s", words) if not _aside(clause)]
     rates = [part for part in (_rate(clause, each=each, asked=asked) for clause in clauses) if part is not None]
     if rates:
         best = max(rates)
         return Network(best.gbit_s, each, domain, rate=best.rate, name=best.name)
-    for name, (rate, of_device) in _NAMED.items():
+    for name, (rate, owned) in _NAMED.items():
         if name in folded:
-            return Network(rate, of_device, domain)
+            return Network(rate, owned, domain)
     return _of_generations(clauses, domain, each=each, asked=asked)
+
+
+def _cleaned(words: str) -> str:
+    """Words in one spelling, without what only looks like a count."""
+    return _ONE_CLAUSE.sub(" ", _THOUSANDS.sub("", _LANES.sub(" ", plain(words[:LONGEST]))))
+
+
+def _generations(words: str) -> set[str]:
+    """The generations of ports that words name."""
+    return {found[1].casefold() for found in _GENERATION.finditer(words)}
 
 
 def _of_generations(clauses: list[str], domain: int | None, *, each: bool, asked: bool) -> Network:
@@ -191,7 +206,7 @@ def is_unheard(words: str) -> bool:
     (True, False, False)
     """
     said = network(words)
-    named = names_network(words) and not _NO_COUNT.search(words[:LONGEST])
+    named = names_network(words) and not _NO_COUNT.search(_cleaned(words))
     return bool(words) and not (said.gbit_s or said.single or said.domain or named)
 
 
@@ -214,8 +229,7 @@ def _of_network_alone(words: str) -> bool:
     [True, False, False]
     """
     rest = _AFTER.sub(" ", _BEFORE.sub(" ", _ANY_OWNER.sub(" ", words)))
-    generations = {found[1].casefold() for found in _GENERATION.finditer(rest)}
-    return len(generations) == 1 and re.search(r"\w", _KNOWN.sub(" ", _GENERATION.sub(" ", rest))) is None
+    return len(_generations(rest)) == 1 and re.search(r"\w", _KNOWN.sub(" ", _GENERATION.sub(" ", rest))) is None
 
 
 def _not_read(words: str, *, asked: bool) -> Network:

@@ -279,13 +279,23 @@ def _link_of_words(words: str, ports: float, catalogue: Catalogue, *, each_devic
     """The catalogue's link of that name, or of the generation of ports that the words name, or one of their rate."""
     key = _link_key(words, catalogue)
     if key is not None:
-        whole = 1.0 if each_device else catalogue.links[key].shared_by or 1.0
-        return _with_ports(link(key, catalogue.links), whole * ports)
+        return _ports_of(key, ports, catalogue, each_device=each_device)
     said = network(words, asked=True)
     if said.gbit_s is None:
-        return _with_ports(_named_link(words, catalogue), ports)
+        return _ports_of(_named_link(words, catalogue).key, ports, catalogue, each_device=each_device)
     found = _stated_link(words, said.gbit_s * GIGA / BITS, catalogue)
     return _with_ports(found, 1.0 if said.each_device else ports)
+
+
+def _ports_of(key: str, ports: float, catalogue: Catalogue, *, each_device: bool) -> Link:
+    """A link of the catalogue, of which a node has one: its ports are all of them where the row is a device's part.
+
+    What joins devices in a box is each device's own, between boxes too (a rack of trays).
+    """
+    row = catalogue.links[key]
+    if row.scope == "node":
+        return link(key, catalogue.links)
+    return _with_ports(link(key, catalogue.links), (1.0 if each_device else row.shared_by or 1.0) * ports)
 
 
 def _stated_link(name: str | None, bytes_s: float, catalogue: Catalogue) -> Link:
@@ -328,7 +338,8 @@ def _with_ports(wire: Link, ports: float) -> Link:
 def _usual_between(named: Device, sharing: int, catalogue: Catalogue, assumed: Assumed) -> Link:
     """What joins the nodes where nobody said: as stated among the assumptions, or usual for such devices."""
     if assumed.stated("link"):
-        return _with_ports(_named_link(assumed.take("link"), catalogue), 1.0 / sharing)
+        key = _named_link(assumed.take("link"), catalogue).key
+        return _ports_of(key, 1.0 / sharing, catalogue, each_device=False)
     usual = usual_between(named, owned=owned(named.family))
     found = link(usual.link, catalogue.links)
     assumed.filled("link", found.name, kind="assumed", source=found.bandwidth.source, reason=Text(usual.reason))

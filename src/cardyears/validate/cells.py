@@ -5,12 +5,16 @@ This file knows no column and no file; `validate.columns` says which cell is rea
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-LARGEST, LARGEST_FLOP = 1e18, 1e30
+from cardyears.question import numbers
+
+SMALLEST, LARGEST, LARGEST_FLOP = 1e-9, 1e18, 1e30
+"""Beyond these a number counts or measures nothing."""
+LEAST_MEASURED, MOST_MEASURED = 1e-6, 1e9
+"""The same of seconds of a step, rates and gigabytes."""
 NOTHING = frozenset({"", "-", "–", "—", "?", "n/a", "na", "nan", "null", "nil", "<na>", "unknown", "not stated", "tbd"})
 """What stands in a cell of which nothing is known; "none" is a word of some columns and nothing in all others."""
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
@@ -48,15 +52,29 @@ def number(cell: str) -> float | None:
     return value
 
 
+def measured(cell: str) -> float | None:
+    """A positive number that a clock or a meter can show."""
+    value = number(cell)
+    if value is not None and not LEAST_MEASURED <= value <= MOST_MEASURED:
+        raise Unreadable
+    return value
+
+
 def flop(cell: str) -> float | None:
     """A count of FLOP of a whole training."""
     return amount(cell, LARGEST_FLOP) or None
 
 
 def amount(cell: str, largest: float = LARGEST) -> float | None:
-    """A number that may be zero, with grouped thousands or a decimal comma."""
+    """A number that may be zero, with grouped thousands or a decimal comma.
+
+    >>> amount("٩٬٠٠٠"), amount("٢٫٥")
+    (9000.0, 2.5)
+    """
     if cell.casefold() == "none":
         return None
+    if not cell.isascii():
+        cell = numbers.plain(cell)
     if _GROUPED.fullmatch(cell):
         cell = cell.replace(",", "")
     elif _DECIMAL_COMMA.fullmatch(cell):
@@ -65,7 +83,7 @@ def amount(cell: str, largest: float = LARGEST) -> float | None:
         value = float(cell)
     except ValueError:
         raise Unreadable from None
-    if not (math.isfinite(value) and 0 <= value <= largest):
+    if value != 0 and not SMALLEST <= value <= largest:  # nan is neither
         raise Unreadable
     return value
 
@@ -119,15 +137,16 @@ def _whole(value: float | None, times: int = 1) -> int | None:
 
 
 def share(cell: str) -> float | None:
-    """A share of one, or of a hundred with its sign.
+    """A share of one, or of a hundred with its sign; "41" alone may be either and is none.
 
     >>> share("0.41"), share("41 %")
     (0.41, 0.41)
     """
-    if cell.endswith("%"):
-        value = amount(cell.removesuffix("%").strip())
-        return None if value is None else value / 100.0
-    return amount(cell) or None
+    whole = 100.0 if cell.endswith("%") else 1.0
+    value = amount(cell.removesuffix("%").strip())
+    if value is not None and value > whole:
+        raise Unreadable
+    return value / whole if value else None
 
 
 def fact(cell: str) -> bool:

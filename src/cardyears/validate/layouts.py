@@ -114,7 +114,7 @@ def layout(
     ep = min(run.ep or 1, laid.tp * laid.cp * laid.dp // etp)
     if ep != (run.ep or 1):
         assume("ep", ep, Text("{stated:integer} are stated, and a stage has no more ranks", stated=run.ep or 1))
-    if ep < 1 or laid.pp > (run.layers or laid.pp):
+    if ep < 1:
         raise Unusable(CONTRADICTION)
     return Layout(
         tp=laid.tp,

@@ -27,6 +27,13 @@ def skipped_trainings(page: Page, found: WholeRuns) -> None:
     _skipped(page, found, N_("Whole trainings that were skipped: {n:integer}"))
 
 
+def misspelt(page: Page, columns: Mapping[str, str]) -> None:
+    """Columns that were left alone though their names are nearly some that are read."""
+    if columns:
+        page.heading(N_("Columns that were not read, and what they may have meant"))
+        page.rows(([column, near] for column, near in columns.items()), wrap=1)
+
+
 def _skipped(page: Page, found: Validation | WholeRuns, heading: str) -> None:
     """Rows that were skipped by reason, and cells that do not read."""
     if found.skipped:

@@ -6,7 +6,7 @@ its device's makers (`validate.machines`) say; every value that is filled in is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import cast
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from cardyears.base.errors import CardyearsError, shown
 from cardyears.base.text import N_, Text
 from cardyears.base.units import GIB
-from cardyears.case import Precision
+from cardyears.case import Method, Precision
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.schema import AcceleratorRow, EngineRow, ShapeRow
 from cardyears.layout.layout import Layout
@@ -29,6 +29,7 @@ from cardyears.resolve.silicon import silicon
 from cardyears.validate import habits, layouts, machines, shapes
 from cardyears.validate.columns import OTHER_KIND
 from cardyears.validate.filled import Filled, Notes
+from cardyears.validate.possible import impossible
 from cardyears.validate.runs import Measured, Unusable
 from cardyears.work.architecture import Architecture
 from cardyears.work.params import total_parameters
@@ -127,6 +128,7 @@ class Reader:
         self._shapes: dict[tuple[str, ShapeRow], Architecture] = {}
         self._devices: dict[str, str | None] = {}
         self._models: dict[str, str | None] = {}
+        self._impossible: dict[Hashable, Text | None] = {}
         self._computes: dict[tuple[str, Precision], Precision] = {}
 
     def problem(self, run: Measured) -> Problem | Skipped:
@@ -157,12 +159,14 @@ class Reader:
         laid = layouts.degrees(run, notes, lambda devices: _fewest(run, arch, row, devices))
         machine = self._cluster(run, arch, device, row, laid, notes)
         precision = self._computed(precision, machine.device, notes)
+        layout = layouts.layout(run, laid, engine, machine.domain, precision, seq_len, notes)
+        self._check(arch, layout, run)
         return Problem(
             run,
             shapes.as_run(arch, run),
             _training(run, engine, notes),
             seq_len,
-            layouts.layout(run, laid, engine, machine.domain, precision, seq_len, notes),
+            layout,
             machine,
             run.engine,
             notes.filled,
@@ -170,6 +174,16 @@ class Reader:
             scores_speed=run.has_speed and bool(run.device),
             scores_memory=run.has_memory and "length" not in notes.filled,
         )
+
+    def _check(self, arch: Architecture, layout: Layout, run: Measured) -> None:
+        """Raises `Unusable` where the model cannot be split so."""
+        degrees = (layout.tp, layout.pp, layout.virtual_stages, layout.ep, layout.etp)
+        key = (id(arch), degrees, run.method)
+        if key not in self._impossible:
+            self._impossible[key] = impossible(arch, layout, cast(Method, run.method))
+        why = self._impossible[key]
+        if why is not None:
+            raise Unusable(why, run.model)
 
     def _named(self, run: Measured) -> Measured:
         """The row with its model's key, where it comes from a person's table."""

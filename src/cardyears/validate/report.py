@@ -252,4 +252,4 @@ def _rests(speeds: Sequence[Compared], catalogue: Catalogue) -> Rests | None:
 def worst(found: Validation, count: int = 10) -> list[Compared]:
     """The good runs that are furthest off, the worst first."""
     good = [one for one in found.speeds if one.problem.measured.quality == GOOD]
-    return sorted(good, key=lambda one: -abs(math.log(1.0 + one.error)))[:count]
+    return sorted(good, key=lambda one: -abs(math.log(one.predicted_s / one.measured_s)))[:count]

@@ -146,8 +146,8 @@ class Unusable(Exception):
     `name` is what it is about, a model or a device, where there is such.
     """
 
-    def __init__(self, reason: str, name: str = "") -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str | Text, name: str = "") -> None:
+        super().__init__(str(reason))
         self.reason, self.name = reason, name
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -92,6 +93,20 @@ def table(path: str | Path, schema: Schema = RUNS) -> list[dict[str, Any]]:
             Text("{path} is not a CSV table ({reason}).", path=shown(path.name), reason=shown(str(error))),
             Text("Save it as CSV with commas, one run a row."),
         ) from error
+
+
+NEAR = 0.75
+"""Likeness of two names of columns, as difflib counts it, from which one may be the other misspelt."""
+
+
+def misspelt_columns(path: str | Path, schema: Schema = RUNS) -> dict[str, str]:
+    """Columns that nobody reads and whose name is nearly one of ours, with that one."""
+    text = _text(Path(path))
+    line = next((line for line in text.split("\n") if line.strip()), "")
+    there = [named(column) for column in next(csv.reader([line], delimiter=separator(line)), [])]
+    missing = [column for column in schema.columns if column not in there]
+    near = {column: difflib.get_close_matches(column, missing, 1, NEAR) for column in there}
+    return {column: found[0] for column, found in near.items() if found and column not in schema.columns}
 
 
 def separator(header: str) -> str:
@@ -264,7 +279,9 @@ def check_columns(header: list[str], name: str, schema: Schema) -> None:
                     else N_("{path} has none of these columns: {names}; it has {columns}."),
                     path=shown(name),
                     names=listed(wanted),
-                    columns=shown(listed(header)) or "none",
-                ),
+                    columns=shown(listed(header)),
+                )
+                if any(header)
+                else Text("{path} has no columns.", path=shown(name)),
                 schema.remedy,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,7 +17,8 @@ from cardyears.validate.compare import Compared, compared
 from cardyears.validate.read import problems
 from cardyears.validate.report import Validation, read_group, validation
 from cardyears.validate.runs import load_runs
-from cardyears.validate.whole import WholeRuns, load_whole, whole_runs
+from cardyears.validate.table import misspelt_columns
+from cardyears.validate.whole import WHOLE, WholeRuns, load_whole, whole_runs
 
 
 class Validated(msgspec.Struct, frozen=True):
@@ -35,6 +36,8 @@ class Validated(msgspec.Struct, frozen=True):
     """The same table with that calibration: in sample."""
     shipped: Sequence[Compared]
     """Measured runs among which neighbours are looked for."""
+    misspelt: Mapping[str, str]
+    """Columns of the tables that nobody reads, and the name that each is nearly."""
 
 
 def validate(
@@ -61,7 +64,19 @@ def validate(
         after = validation(brought, _with(plain, made), by, name)
     whole = None if runs is None else whole_runs(load_whole(runs), catalogue)
     shipped = found.speeds if file is None else compared(problems(load_runs(), plain)[0], plain)
-    return Validated(found, rows, whole, made, "" if calibrate_to is None else Path(calibrate_to).name, after, shipped)
+    return Validated(
+        found=found,
+        rows=rows,
+        runs=whole,
+        made=made,
+        made_file="" if calibrate_to is None else Path(calibrate_to).name,
+        after=after,
+        shipped=shipped,
+        misspelt={
+            **({} if file is None else misspelt_columns(file)),
+            **({} if runs is None else misspelt_columns(runs, WHOLE)),
+        },
+    )
 
 
 def fitted(found: Validation, plain: Catalogue, name: str) -> Calibration:
