@@ -21,15 +21,17 @@ import os
 import re
 import shlex
 import sys
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 from unittest import mock
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from aims import aims, peak_of, repeated, verdicts
+from cardyears.answer.verdict import Verdict
 from cardyears.base.interval import Interval
 from cardyears.base.text import ENGLISH
 from cardyears.catalogue.load import load
@@ -40,9 +42,8 @@ from cardyears.validate.held import held
 from cardyears.validate.memory import GROUPS as KEYS
 from cardyears.validate.memory import memory_errors
 from cardyears.validate.read import problems
-from cardyears.validate.report import grouped, validation
+from cardyears.validate.report import Validation, grouped, validation
 from cardyears.validate.runs import load_runs
-from cardyears.validate.scores import has_device
 from cardyears.work.state import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -257,14 +258,7 @@ def peaks() -> dict[str, Any]:
     names = {key: row.name for key, row in load().engines.items()}
     by_engine = {names[key]: found for key, found in memory_errors(stated, KEYS["engine"]).items()}
     worst = sorted((one for one in stated if one.measured), key=lambda one: -abs(one.ratio))[:WORST]
-    judged = [one for one in made if one.problem.measured.quality == "good" and has_device(one.problem.measured)]
-    verdicts = {
-        name: Counter(one.verdict.value for one in judged if (one.measured is None) == oom)
-        for name, oom in (("ran", False), ("ran out of memory", True))
-    }
-    return {
-        "peak_tables": tables, "peak_engines": by_engine, "peaks_worst": worst, "fit_verdicts": verdicts,
-    }  # fmt: skip
+    return {"peak_tables": tables, "peak_engines": by_engine, "peaks_worst": worst}
 
 
 GROUPS = {
@@ -323,11 +317,20 @@ def environment() -> Environment:
     found.filters |= {name: partial(say, name) for name in QUANTITIES}
     found.globals |= {verb: partial(asked, verb) for verb in COMMANDS}
     found.globals |= {"catalogue": load(), "recipes": RECIPES}
-    found.globals |= {"families": families, "choice": choice}
+    found.filters["middle"] = median
     found.filters["signed"] = lambda value: f"{value:+.1%}".replace("%", " %").replace("-", "−")
     found.globals |= steps() | peaks()
     found.globals |= groups()
-    for name in ("held_out", "one_row", "performance", "refit"):
+    whole: Validation = found.globals["validated"]  # type: ignore[assignment]
+    found.globals |= {
+        "choice": choice,
+        "layout_families": families((*whole.speeds, *whole.printed)),
+        "repeated": repeated(whole),
+    }
+    found.globals |= {"verdict_words": list(Verdict), "peak_of": partial(peak_of, whole)}
+    found.globals["fit_verdicts"] = verdicts(whole)
+    found.globals["aims"] = aims(whole, load_runs())
+    for name in ("held_out", "memory_left_out", "one_row", "performance", "refit"):
         found.globals[name] = json.loads((DOCS / "examples" / f"{name}.json").read_text(encoding="utf-8"))
     found.globals |= {"calibration_example": (DOCS / "examples" / "mine.toml").read_text(encoding="utf-8").strip()}
     found.globals |= {

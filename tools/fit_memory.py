@@ -45,6 +45,7 @@ from cardyears.validate.runs import load_runs
 
 CHECKED = "2026-11-24"
 PRIORS = Path(__file__).with_name("memory_priors.toml")
+LEFT_OUT = Path(__file__).parents[1] / "docs" / "examples" / "memory_left_out.json"
 ENGINES, SPREADS = DATA / "engines.toml", DATA / "memory.toml"
 
 WIDTHS = {"reserve_share": 0.5, "idle_share": 0.5, "context_gib": 0.7, "idle_logits": 0.5, "logit_bytes": 0.1}
@@ -87,7 +88,15 @@ def main() -> None:
     if "--held-out" in sys.argv:
         return
     write_engines(fitted)
+    write_left_out(unseen)
     SPREADS.write_text(spreads_toml(rows, unseen), encoding="utf-8")
+
+
+def write_left_out(unseen: Sequence[ComparedMemory]) -> None:
+    """What the page on accuracy says of runs whose source the coefficients have not seen."""
+    found = memory_errors(one for one in unseen if one.stated)["all"]
+    said = {"runs": found.runs, **{name: float(f"{getattr(found, name):.4g}") for name in ("median", "p90", "bias")}}
+    LEFT_OUT.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
 
 
 def fit(made: Sequence[Problem], known: Mapping[str, Engine], priors: Values) -> Values:

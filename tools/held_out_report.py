@@ -15,7 +15,7 @@ from typing import Any
 
 from cardyears.resolve.spreads import DENSE, EXPERTS
 from cardyears.validate import report
-from cardyears.validate.compare import errors
+from cardyears.validate.compare import Errors, errors
 from cardyears.validate.memory import weighted_quantiles
 from cardyears.validate.read import Problem
 from held_out import Seen, source
@@ -128,9 +128,12 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
-def write_report(by_source: Sequence[Seen], by_fold: Sequence[Seen]) -> None:
-    """Write the figures."""
+def write_report(by_source: Sequence[Seen], by_fold: Sequence[Seen], in_sample: Errors) -> None:
+    """Write the figures, and the errors in sample of the fit that they are of, so that stale ones are noticed."""
     made = figures(by_source, by_fold)
     found: dict[str, Any] = {name: {key: _rounded(value) for key, value in part.items()} for name, part in made.items()}
     found["bands"] = [{key: _rounded(value) for key, value in band.items()} for band in _bands([*by_source, *by_fold])]
+    found["in_sample"] = {
+        name: _rounded(getattr(in_sample, name)) for name in ("runs", "median", "mean", "p90", "bias")
+    }
     REPORT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -29,7 +29,7 @@ from cardyears.resolve.spreads import DENSE, EXPERTS, UNNAMED
 from cardyears.validate.interval import Grounds, run_place
 from cardyears.validate.memory import weighted_quantiles
 from fit_shares import CHECKED
-from held_out import Fitted, Seen, fold, left_out, source
+from held_out import Fitted, Seen, fold, left_out, source, summary
 from held_out_report import write_report
 from step_bands import Rule, kind, rules
 from step_model import Array, Row
@@ -94,7 +94,7 @@ def write_intervals(fitted: Fitted) -> None:
         text += _table(name, [one for one in every if kind(one) == name], rule)
     (DATA / "steps.toml").write_text(text + _unnamed(unnamed(fitted)), encoding="utf-8")
     _write_places(by_source, by_fold)
-    write_report(by_source, by_fold)
+    write_report(by_source, by_fold, summary(list(fitted.model.rows), fitted.error).errors)
 
 
 def _table(name: str, some: list[Seen], rule: Rule) -> str:

@@ -13,11 +13,11 @@ from cardyears.case import Job
 from cardyears.estimate.estimate import estimate
 from cardyears.estimate.gradients import added_bytes
 from cardyears.layout.layout import Layout
-from cardyears.work.architecture import LLAMA3_8B
+from cardyears.work.architecture import GPT2_SMALL, LLAMA3_8B
 
 MEMORY = 1e12
 MATRICES = 32 * (4_096 * 6_144 + 4_096 * 4_096 + 4_096 * 28_672 + 14_336 * 4_096)
-TABLE = 128_256 * 4_096
+TABLE, LAST_NORM = 128_256 * 4_096, 4_096
 
 
 def bytes_of(line: str, job: Job, layout: Layout) -> float:
@@ -66,8 +66,7 @@ def test_what_is_scattered_in_fp32_arrives_in_fp32(ideal: Any) -> None:
 
 
 def test_a_buffer_that_stays_takes_the_first_gradient_as_it_takes_the_others(ideal: Any) -> None:
-    memory = msgspec.structs.replace(ideal(LLAMA3_8B).engine.memory, keeps_gradients=True)
-    assert more("memory_bound", ideal, Layout(), memory=memory) == pytest.approx(6 * MATRICES, rel=1e-9)
+    assert more("memory_bound", ideal, Layout(), adds_first=True) == pytest.approx(6 * MATRICES, rel=1e-9)
 
 
 def test_the_embeddings_whole_table_is_cleared_and_added_in_any_engine(ideal: Any) -> None:
@@ -76,7 +75,14 @@ def test_the_embeddings_whole_table_is_cleared_and_added_in_any_engine(ideal: An
         job = ideal(LLAMA3_8B, adds_apart=apart)
         for batches, each in ((1, 2), (4, 2 + 4.5)):
             found = bytes_of("embedding", job, Layout(accumulation=batches))
-            assert found == pytest.approx(each * TABLE + rows, rel=1e-9)
+            assert found == pytest.approx(each * (TABLE + LAST_NORM) + rows, rel=1e-9)
+
+
+def test_tables_of_positions_are_cleared_and_added_too(ideal: Any) -> None:
+    positions = 1_024 * 768
+    bare = msgspec.structs.replace(GPT2_SMALL, positions=0)
+    with_them, without = (bytes_of("embedding", ideal(one), Layout()) for one in (GPT2_SMALL, bare))
+    assert with_them - without == pytest.approx(2 * positions, rel=1e-9)
 
 
 def test_the_heads_gradient_is_added_up_as_a_layers_is(ideal: Any) -> None:

@@ -36,6 +36,8 @@ def test_errors_do_not_rise(now: dict[str, Any], group: str) -> None:
         room = tolerance["all"] if group == "all" else tolerance["median"]
         assert found["median"] <= line["median"] + room, f"{what} of {group}: {REMEDY}"
         assert found["p90"] <= line["p90"] + tolerance["p90"], f"{what} of {group}: {REMEDY}"
+        assert abs(found["bias"]) <= abs(line["bias"]) + tolerance["bias"], f"{what} of {group}: {REMEDY}"
+        assert found["coverage"] >= line["coverage"] - tolerance["coverage"], f"{what} of {group}: {REMEDY}"
         assert found["n"] >= 0.95 * line["n"], f"fewer rows of {group} are predicted: {REMEDY}"
 
 

@@ -353,6 +353,7 @@ class EngineRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     compiled_gain: Share
     stops_early: bool = False
     adds_apart: bool = False
+    adds_first: bool = False
     whole_tensors: bool = False
     flash: bool = True
     sp: bool = False

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cardyears.machine.rates import Rates
 
 WIDEST_SUM = 4.0
-"""Bytes of a summed gradient at most: what a recipe keeps beyond it is the copy that the product wrote."""
+"""Bytes of a summed gradient at most, those of fp32: what a recipe keeps beyond it is the copy that the product wrote.
+"""
 
 
 def written_bytes(job: Job, rates: Rates) -> Scalar:
@@ -32,7 +33,7 @@ def added_bytes(gradient: Scalar, element: Scalar, batches: Count, *, kept: Scal
 
         others          e + 2·g   read, and the sum read and written
         first           e + g     written out in the wider type; nothing where it has it: it is taken as it is
-        first, `kept`   e + 2·g   as the others, where the sum lies in a buffer that stays from step to step
+        first, `kept`   e + 2·g   as the others, where the sum lies in a buffer that was cleared
 
     The mean of so many micro-batches, for e bytes that arrive and g of the sum. Leaves out what clears the buffer.
     Source: megatron-core, whose gradient_accumulation_fusion says what there is to fuse.
@@ -47,21 +48,25 @@ def added_bytes(gradient: Scalar, element: Scalar, batches: Count, *, kept: Scal
 
 
 class Weights(NamedTuple):
-    """Weights of one rank of the whole depth, as the seconds in which a byte of each is moved."""
+    """Weights of one rank of the whole depth: the seconds in which a byte of each is moved, and its bytes."""
 
     dense: Seconds
     routed: Seconds
-    table: Seconds
-    """Embedding or head."""
+    embedding: Seconds
+    """Tables whose rows are looked up (of tokens, of positions, of what layers look up besides), and the last norm."""
+    head: Seconds
     element: Scalar
     """Bytes of a gradient as its product writes it."""
 
 
 def rank_weights(layout: Layout, there: Setting, held: RankParameters) -> Weights:
-    """The weights that gradients are summed of: matrices, without what every rank holds whole."""
+    """The weights that gradients are summed of: matrices and tables. A tied head has a gradient of its own."""
     rates = there.rates
-    table = padded_vocabulary(there.model.vocab, layout) / layout.tp * there.model.embedding_width
-    return Weights(rates.move(held.dense_linear), rates.move(held.routed), rates.move(table), rates.element_bytes)
+    head = padded_vocabulary(there.model.vocab, layout) / layout.tp * there.model.embedding_width
+    return Weights(
+        dense=rates.move(held.dense_linear), routed=rates.move(held.routed), embedding=rates.move(held.embedding),
+        head=rates.move(head), element=rates.element_bytes,
+    )  # fmt: skip
 
 
 def _each(job: Job, layout: Layout, element: Scalar, dealt: Count) -> Bytes:
@@ -72,9 +77,7 @@ def _each(job: Job, layout: Layout, element: Scalar, dealt: Count) -> Bytes:
     engine = job.engine
     often = (layout.zero >= ZERO_WEIGHTS) | ((layout.zero == ZERO_GRADIENTS) & (layout.pp <= 1))
     arrives = where(often, engine.reduce_bytes, element)
-    each = added_bytes(
-        job.training.recipe.gradient, arrives, layout.accumulation * 1.0, kept=engine.memory.keeps_gradients * 1.0
-    )
+    each = added_bytes(job.training.recipe.gradient, arrives, layout.accumulation * 1.0, kept=engine.adds_first * 1.0)
     return each / where(often, dealt * 1.0, 1.0)
 
 
@@ -91,15 +94,15 @@ def layers_added(job: Job, layout: Layout, of: Weights) -> Seconds:
 def head_added(job: Job, layout: Layout, of: Weights) -> Seconds:
     """The same of the matrix with the vocabulary."""
     if job.training.adapters:
-        return 0.0 * of.table
-    return where(job.engine.adds_apart, of.table * _each(job, layout, of.element, layout.shards), 0.0)
+        return 0.0 * of.head
+    return where(job.engine.adds_apart, of.head * _each(job, layout, of.element, layout.shards), 0.0)
 
 
 def embedding_added(job: Job, layout: Layout, of: Weights) -> Seconds:
-    """The same of the embedding, whose gradient is a whole table of zeros into which few rows are added.
+    """The same of tables, whose gradient is a whole table of zeros into which few rows are added.
 
     No product writes it, so that every engine clears it and adds it by kernels of their own.
     """
     if job.training.adapters:
-        return 0.0 * of.table
-    return of.table * (of.element + _each(job, layout, of.element, layout.shards))
+        return 0.0 * of.embedding
+    return of.embedding * (of.element + _each(job, layout, of.element, layout.shards))

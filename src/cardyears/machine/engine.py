@@ -111,6 +111,9 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a micro-batch's gradients are written by their products and added to those before by kernels of their
     own, as automatic differentiation does by itself; else the products add them up (gradient accumulation fusion).
     General knowledge of the engines, not measured."""
+    adds_first: bool
+    """Whether a step's first gradients are added to a cleared buffer as the others are; else they are taken as they
+    are, as after PyTorch's `set_to_none` and in JAX. General knowledge of the engines, not measured."""
     whole_tensors: bool
     """Whether ZeRO 1 deals out whole tensors: gradients are reduced to all ranks, and each owner broadcasts its weights
     by itself, so that the hops of all broadcasts add up."""

@@ -37,7 +37,7 @@ def engine(key: str, row: EngineRow) -> Engine:
     same = ("name", "recipe", "product_factor", "grouped_loss", "attention_factor", "memory_bound_factor",
             "gradient_exposure", "tensor_exposure", "expert_exposure", "reduce_bytes", "loss_passes",
             "chunked_loss_passes", "optimizer_passes", "compiled", "compiled_gain", "stops_early", "adds_apart",
-            "whole_tensors", "flash", "sp", "axes", "kind", "source")  # fmt: skip
+            "adds_first", "whole_tensors", "flash", "sp", "axes", "kind", "source")  # fmt: skip
     return Engine(
         key=key,
         kernel_s=row.kernel_us * _MICRO,

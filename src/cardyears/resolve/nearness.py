@@ -25,9 +25,8 @@ errors on runs that were left out of the fit grow with it (docs/accuracy.md)."""
 FARTHEST = 99.0
 REACH, HELD = 0.4, 0.5
 """Distance over which what a run's error says of another falls to 1/e, and runs' worth of what is held before of any
-run, of any by its engine, and of any of its method and kind of model besides. Such that left-out runs lie in the
-intervals: between half and twice as much held, all together move by a point, the worst group by up to ten. Source:
-measured-runs."""
+run, of any by its engine, and of any of its method and kind of model besides. Chosen such that left-out runs lie in
+the intervals, on these same runs. Source: measured-runs."""
 
 
 class Place(NamedTuple):

@@ -44,14 +44,18 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 def families(every: Iterable[Compared]) -> list[Family]:
-    """The families of good runs over several nodes."""
+    """The families of good runs over several nodes.
+
+    Those of another device are another family: its speed is no choice of a layout.
+    """
     found: defaultdict[tuple[object, ...], list[Compared]] = defaultdict(list)
     for one in every:
         problem = one.problem
         cluster, run = problem.cluster, problem.measured
         if run.quality == "good" and cluster.count > cluster.per_node:
             batch = float(problem.layout.global_batch)
-            key = (run.source, problem.architecture, cluster.count, problem.seq_len, batch, problem.engine)
+            machine = (cluster.device.key, cluster.count, cluster.per_node)
+            key = (run.source, problem.architecture, *machine, problem.seq_len, batch, problem.engine)
             found[key].append(one)
     return [_family(runs) for runs in found.values() if len({str(one.problem.layout) for one in runs}) >= FEWEST]
 

@@ -55,6 +55,7 @@ class Habit(msgspec.Struct, frozen=True):
 _CORE = Text("Megatron-Core's distributed optimiser; recomputation off in its recipes where memory allows")
 _PRODUCTS: Recompute = "selective-products"
 
+_TRAINER = Text("TrainingArguments: neither FSDP nor gradient checkpointing")
 HABITS: Mapping[str, Habit] = {
     "megatron-2021": Habit(
         0,
@@ -108,20 +109,22 @@ HABITS: Mapping[str, Habit] = {
     "torchtitan": Habit(
         3, _PRODUCTS, Text("torchtitan's configs: FSDP, selective op"), context="ring", selective=_PRODUCTS
     ),
-    "fms-fsdp": Habit(3, "none", Text("fms-fsdp's training config")),
-    "olmo-core": Habit(3, "none", Text("OLMo-core's model configs"), selective=_PRODUCTS),
+    "fms-fsdp": Habit(3, "none", Text("fms-fsdp's training config: FSDP, no checkpointing")),
+    "olmo-core": Habit(3, "none", Text("OLMo-core's model configs: FSDP, no checkpointing"), selective=_PRODUCTS),
     "nemo-automodel": Habit(3, "none", Text("AutoModel's recipes: FSDP2 without activation checkpointing")),
     "nanotron": Habit(1, "none", Text("nanotron's benchmark: ZeRO-1"), degrees_said=True),
     "plain-torch": Habit(0, "none", Text("DistributedDataParallel, nothing computed again"), reports="allocated"),
-    "litgpt": Habit(0, "none", Text("litgpt's configs: no checkpointing on one device"), reports="allocated"),
-    "torchtune": Habit(0, "full", Text("torchtune's recipes: activation checkpointing on")),
-    "hf-trainer": Habit(0, "none", Text("TrainingArguments: gradient_checkpointing False")),
-    "hf-trainer-fused": Habit(0, "none", Text("TrainingArguments: gradient_checkpointing False"), reports="allocated"),
-    "unsloth": Habit(0, "full", Text("Unsloth's notebooks: checkpointing on, fused loss"), chunked_loss=True),
+    "litgpt": Habit(0, "none", Text("litgpt's configs on one device: no FSDP, no checkpointing"), reports="allocated"),
+    "torchtune": Habit(0, "full", Text("torchtune's recipes on one device: activation checkpointing on")),
+    "hf-trainer": Habit(0, "none", _TRAINER),
+    "hf-trainer-fused": Habit(0, "none", _TRAINER, reports="allocated"),
+    "unsloth": Habit(
+        0, "full", Text("Unsloth's notebooks: one device, checkpointing on, fused loss"), chunked_loss=True
+    ),
     "fsdp-qlora": Habit(3, "full", Text("fsdp_qlora's train.py: FSDP, checkpointing on")),
     "xtuner": Habit(3, "full", Text("XTuner's speed configs: ZeRO-3, checkpointing on"), context="ulysses"),
     "deepspeed": Habit(3, "full", Text("ZeRO-3 with recomputation")),
-    "colossalai": Habit(1, "none", Text("ColossalAI's low-level ZeRO"), reports="allocated"),
+    "colossalai": Habit(1, "none", Text("ColossalAI's low-level ZeRO, nothing computed again"), reports="allocated"),
     "internevo": Habit(1, "none", Text("InternEvo's configs: ZeRO-1, checkpoint off"), reports="driver"),
     "nvidia-examples": Habit(0, "none", Text("DeepLearningExamples' BERT: dropout 0.1"), dropout=True),
     "llm.q": Habit(1, "none", Text("llm.q's defaults: everything is kept"), reports="driver"),
