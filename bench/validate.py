@@ -34,7 +34,7 @@ def figures(runs: int) -> dict[str, float]:
     timed = [one for one in made if clocked_step(one) is not None and estimable(one)]
     asked = [words for one in timed[::EVERY] if (words := _asked(one))]
     known = engines(catalogue)
-    jobs = [(job(one, catalogue, known), one.layout) for one in timed[::EVERY]]
+    jobs = [(job(one, catalogue, known[one.engine]), one.layout) for one in timed[::EVERY]]
     all_at_once = median(lambda: compared(timed, catalogue), runs) / len(timed)
     whole = median(lambda: validation(load_runs(), catalogue), runs) / len(load_runs())
     by_verb = min(_one_by_one(asked) for _ in range(max(runs, 2)))

@@ -30,7 +30,7 @@ from unittest import mock
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from aims import aims, peak_of, repeated, verdicts
+from aims import aims, mixtures, repeated, said_to_fit, verdicts
 from cardyears.answer.verdict import Verdict
 from cardyears.base.interval import Interval
 from cardyears.base.text import ENGLISH
@@ -203,11 +203,12 @@ def _equation(file: str, prefix: str, node: ast.FunctionDef) -> Equation:
     return Equation(file, prefix + node.name, says, lines, sourced[1].rstrip(".") if sourced else "")
 
 
+BIGSCIENCE = "bigscience-tr11-chronicles-prequel-bloom-topology-search"
 TABLES: Mapping[str, str] = {
     "narayanan-et-al-2021-1": "Narayanan 2021, table 1, by printed TFLOP/s",
     "llama-3-herd-models-4": "Llama 3 405B, table 4, by printed TFLOP/s",
     "llm-foundry-benchmarking-readme": "llm-foundry's benchmark, A100 and H100",
-    "bigscience-tr11-chronicles-prequel-bloom-topology-search": "BigScience's search for BLOOM's topology",
+    BIGSCIENCE: "BigScience's search for BLOOM's topology",
 }
 """Measured tables with a line of their own on the page of accuracy, by their source."""
 WORST = 10
@@ -300,7 +301,7 @@ FITTED = (
     *("product_factor", "grouped_loss", "attention_factor", "memory_bound_factor", "kernel_us", "collective_us"),
     *("routing_us", "step_ms"),
     *("gradient_exposure", "tensor_exposure", "expert_exposure", "loss_passes", "chunked_loss_passes"),
-    "optimizer_passes",
+    *("optimizer_passes", "yearly_gain"),
 )
 """Coefficients of an engine that are fitted on measured runs."""
 
@@ -325,12 +326,12 @@ def environment() -> Environment:
     found.globals |= {
         "choice": choice,
         "layout_families": families((*whole.speeds, *whole.printed)),
-        "repeated": repeated(whole),
+        "repeated": repeated(whole, BIGSCIENCE),
     }
-    found.globals |= {"verdict_words": list(Verdict), "peak_of": partial(peak_of, whole)}
+    found.globals |= {"verdict_words": list(Verdict), "said_to_fit": said_to_fit(whole), "mixtures": mixtures(whole)}
     found.globals["fit_verdicts"] = verdicts(whole)
     found.globals["aims"] = aims(whole, load_runs())
-    for name in ("held_out", "memory_left_out", "one_row", "performance", "refit"):
+    for name in ("held_out", "one_row", "performance", "refit"):
         found.globals[name] = json.loads((DOCS / "examples" / f"{name}.json").read_text(encoding="utf-8"))
     found.globals |= {"calibration_example": (DOCS / "examples" / "mine.toml").read_text(encoding="utf-8").strip()}
     found.globals |= {

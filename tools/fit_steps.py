@@ -82,6 +82,9 @@ def write(fitted: Fitted) -> None:
                 text = _put(text, table, "kind", '"measured"' if runs[owner] else '"assumed"')
                 if section == "sustained":
                     text = _put(text, table, "runs", str(runs[owner]))
+        if section == "engines":
+            for key, years in model.years.items():
+                text = _put(text, key, "years", str(list(years)))
         path.write_text(text, encoding="utf-8")
 
 

@@ -20,6 +20,8 @@ from held_out import Seen, source
 
 TRIED = tuple(step / 50.0 for step in range(31))
 """How much wider with the distance: values that are tried."""
+MANY = 100
+"""Sources from which an interval needs no correction for their number."""
 WILD = 6.0
 """Errors, over the usual one, beyond which a run tells no more of how much wider."""
 
@@ -52,12 +54,14 @@ def _rule(some: Sequence[Seen], farther: float) -> Rule:
     """Percentiles, every source weighing as the root of its runs, and corrected for how few sources there are.
 
     A new source is one more beside n: (n + 1)/n of the share that the interval is to hold (Vovk 2005; Angelopoulos
-    2023, section 1).
+    2023, section 1). From `MANY` sources on that is less than a point, and left out: more of the runs than asked for
+    lie in their intervals already, as large sources are nearer to others than small ones.
     """
     ratios: dict[str, list[float]] = defaultdict(list)
     for one in some:
         ratios[source(one.row)].append(-one.error / (one.near.error * growth(farther, one.near.away)))
-    low, high = weighted_quantiles(ratios, min(1.0, WIDTH + WIDTH / len(ratios)))
+    more = WIDTH / len(ratios) if len(ratios) < MANY else 0.0
+    low, high = weighted_quantiles(ratios, min(1.0, WIDTH + more))
     return Rule(min(0.0, math.log(low)), max(0.0, math.log(high)), farther)
 
 

@@ -79,7 +79,7 @@ def unnamed(fitted: Fitted) -> list[Seen]:
     for row, job in zip(model.rows, model.fitted_jobs(fitted.theta), strict=True):
         if row.good:
             key, _ = usual_engine(cast("Method", row.problem.training.method), row.problem.cluster)
-            other = msgspec.structs.replace(job, engine=made[key])
+            other = msgspec.structs.replace(job, engine=made[key].of_year(row.problem.year))
             total = step(other, row.problem.layout, setting(other, row.problem.layout.precision)).total
             found.append(Seen(row, Near(0.0, 1.0), math.log(float(total) / row.measured)))
     return found

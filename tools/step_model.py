@@ -30,6 +30,8 @@ HUBER = 0.10
 """Error, in the logarithm, beyond which a run pulls no harder."""
 STEP = -0.02
 """Of the differences, in the logarithm: downwards, as shares stop at 1."""
+UNDATED = 2025.0
+"""Year of an engine that no run shows: its gain moves nothing."""
 WEAK, UNSURE = 0.25, 0.3
 """Weight of a run of weak quality, and of one whose batch is not stated."""
 MOST_OF_A_TABLE = 60.0
@@ -50,6 +52,7 @@ ENGINE_FIELDS = {
     "loss_passes": "loss_passes",
     "chunked_loss_passes": "chunked_loss_passes",
     "optimizer_passes": "optimizer_passes",
+    "yearly_gain": "yearly_gain",
 }
 """Coefficients of an engine: their key in the catalogue and their field in the sums."""
 CHIP_FIELDS = {"products": "sustained", "attention": "sustained_attention"}
@@ -108,6 +111,17 @@ def rows_of(catalogue: Catalogue, sustained: Mapping[str, object]) -> list[Row]:
     return [row._replace(weight=row.weight * min(1.0, MOST_OF_A_TABLE / mass[_table(row)])) for row in found]
 
 
+def years_of(rows: Sequence[Row], key: str) -> tuple[float, float, float]:
+    """First, mean and last year of an engine's runs, each weighing what it weighs in the fit."""
+    dated = [(row.problem.year, row.weight) for row in rows if row.engine == key]
+    known = [(year, weight) for year, weight in dated if year is not None]
+    if not known:
+        return (UNDATED,) * 3
+    mean = sum(year * weight for year, weight in known) / sum(weight for _, weight in known)
+    first, last = min(year for year, _ in known), max(year for year, _ in known)
+    return round(first, 2), round(min(max(mean, first), last), 2), round(last, 2)
+
+
 def _table(row: Row) -> tuple[str, bool]:
     """What shares a limited weight: a source's runs on one node, and its runs across nodes."""
     return row.problem.measured.source, row.problem.cluster.nodes > 1
@@ -155,12 +169,22 @@ def robust(weight: Array, error: Array) -> Array:
 class Model:
     """Predicted log step times of all rows for given coefficients."""
 
-    def __init__(self, rows: Sequence[Row], every: Sequence[Coefficient], catalogue: Catalogue) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        every: Sequence[Coefficient],
+        catalogue: Catalogue,
+        years: Mapping[str, tuple[float, float, float]] | None = None,
+    ) -> None:
+        """`years` of each engine's releases are those of the rows where nobody says."""
         self.rows, self.every = rows, every
-        self.known = engines(catalogue)
+        self.years = years or {key: years_of(rows, key) for key in catalogue.engines}
+        self.known = {
+            key: msgspec.structs.replace(one, years=self.years[key]) for key, one in engines(catalogue).items()
+        }
         self.catalogue = catalogue
         self.at = {(one.owner, one.field): index for index, one in enumerate(every)}
-        self.jobs = [job(row.problem, catalogue, self.known) for row in rows]
+        self.jobs = [job(row.problem, catalogue, self.known[row.engine]) for row in rows]
         self.sigma = np.array([one.sigma for one in every])
         self.weight = np.array([row.weight for row in rows])
 
@@ -177,7 +201,7 @@ class Model:
         return found
 
     def engines(self, theta: Array) -> dict[str, Engine]:
-        """All engines with these coefficients."""
+        """All engines with these coefficients, as in their mean year."""
         values = self.values(theta)
         return {key: self._engine(key, one, values) for key, one in self.known.items()}
 
@@ -185,11 +209,15 @@ class Model:
         """The rows' jobs with these coefficients."""
         values, made = self.values(theta), self.engines(theta)
         chips: dict[tuple[str, str], Silicon] = {}
+        dated: dict[tuple[str, float | None], Engine] = {}
         for row, task in zip(self.rows, self.jobs, strict=True):
             key = (row.problem.device.key, row.chip)
             if key not in chips:
                 chips[key] = self._chip(row, values)
-            yield msgspec.structs.replace(task, engine=made[row.engine], silicon=chips[key])
+            year = row.problem.year
+            if (row.engine, year) not in dated:
+                dated[row.engine, year] = made[row.engine].of_year(year)
+            yield msgspec.structs.replace(task, engine=dated[row.engine, year], silicon=chips[key])
 
     def _engine(self, key: str, one: Engine, values: Mapping[tuple[str, str], float]) -> Engine:
         changed = {

@@ -26,7 +26,7 @@ def tasks() -> list[Task]:
     catalogue = load()
     known = engines(catalogue)
     made = [one for one in problems(load_runs(), catalogue)[0] if estimable(one)]
-    jobs = [(job(one, catalogue, known), one.layout) for one in made]
+    jobs = [(job(one, catalogue, known[one.engine]), one.layout) for one in made]
     return [Task(one, layout, setting(one, layout.precision)) for one, layout in jobs]
 
 

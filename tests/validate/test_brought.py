@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from cardyears.base.errors import CardyearsError
@@ -199,8 +201,8 @@ BAD = {
         ),
     ),
     "a share of more than all": (
-        "model,gpu,mfu\nphi-2,T4,41\n",
-        'mine.csv, row 2: mfu cannot be "41". Write a share such as 0.41 or 41 %, or leave the cell empty.',
+        "model,gpu,mfu\nphi-2,T4,250\n",
+        'mine.csv, row 2: mfu cannot be "250". Write a share such as 0.41 or 41 %, or leave the cell empty.',
     ),
     "no columns": (
         ",,\n",
@@ -315,8 +317,19 @@ def test_what_a_model_cannot_be_split_into_is_skipped_and_said_as_estimate_says_
     assert [(str(one.reason), one.name) for one in skipped] == [(IMPOSSIBLE[degrees], "Llama-3-8B")]
 
 
-def test_no_measured_run_is_impossible() -> None:
-    assert all(isinstance(one.reason, str) for one in problems(load_runs(), load())[1])
+BLANKED: tuple[dict[str, Any], ...] = (
+    {},
+    {"ffn": None, "model_key": ""},
+    {"ffn": None, "heads": None, "model_key": ""},
+    {"virtual_stages": None},
+    {"tp": None, "pp": None, "dp": None},
+)
+
+
+@pytest.mark.parametrize("blank", BLANKED)
+def test_no_measured_run_is_impossible_for_a_value_that_was_filled_in(blank: dict[str, Any]) -> None:
+    runs = [msgspec.structs.replace(run, **blank) for run in load_runs()]
+    assert [str(one.reason) for one in problems(runs, load())[1] if not isinstance(one.reason, str)] == []
 
 
 def test_a_time_and_a_rate_say_the_batch_of_a_step(tmp_path: Path) -> None:

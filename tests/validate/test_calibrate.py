@@ -273,7 +273,7 @@ def test_an_estimate_is_corrected_as_a_row_is() -> None:
     slow = moved(problems([run], load())[0], SLOWER)
     made = calibrated(load(), calibrate(slow, load()))
     known = slow[0]
-    task = calibrated_job(job(known, load(), engines(load())), "bf16", made)
+    task = calibrated_job(job(known, load(), engines(load())[known.engine]), "bf16", made)
     total = float(step(task, known.layout, setting(task, known.layout.precision)).total)
     assert total == pytest.approx(placed(slow, made)[0].predicted_s, rel=0.02)
 

@@ -80,6 +80,14 @@ NETWORKS = {
     "InfiniBand HDR - 8x 200 Gb/s per node": (1_600, False),
     "HDR200 - 200 Gb/s": (200, False),
     "Slingshot 11 - 200 Gb/s": (200, False),
+    "XDR": (800, True),
+    "8x NDR (3.2 Tb/s)": (3_200, False),
+    "1.6 Tb/s - 8x200G": (1_600, False),
+    "InfiniBand 1.6 Tb/s (8x200)": (1_600, False),
+    "1.6 Tb/s x 8": (12_800, False),
+    "p5.48xlarge 3200 Gbps EFA": (3_200, False),
+    "a3-megagpu-8g 1600 Gbps": (1_600, False),
+    "InfiniBand 2023-11 400G": (400, False),
 }
 REFUSED = (
     *("400 Gb/s - 800 Gb/s", "100-200 Gb/s", "2.5x 400G", "0 x 400G", "1-2 ports of 400G", "x 8 400Gb/s"),

@@ -25,7 +25,8 @@ def model() -> Any:
 
     priors = load_priors()
     rows = [row for row in rows_of(load(), priors["sustained"]) if row.good]
-    return Model(rows, coefficients(priors), load())
+    years = {key: row.years for key, row in load().engines.items()}
+    return Model(rows, coefficients(priors), load(), years)
 
 
 def shipped(model: Any) -> Any:

@@ -214,11 +214,16 @@ def test_a_rate_of_flop_by_no_known_convention_is_no_measure(tmp_path: Path, mor
     assert skipped == {"only a rate of FLOP or a share of peak, and not by which convention (flops_convention)": 1}
 
 
-def test_columns_whose_names_are_nearly_ours_are_named(tmp_path: Path) -> None:
+def test_columns_that_other_tables_have_in_place_of_ours_are_named(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text("Model,GPU,num gpus,seq_len,global-batch,step_time_s,comment\nphi-2,H100,8,2048,64,2,\n", "utf-8")
     meant = {"num_gpus": "n_gpus", "global_batch": "global_batch_seqs"}
-    assert json.loads(invoke("validate", str(path), "--json").out)["misspelt_columns"] == meant
+    assert json.loads(invoke("validate", str(path), "--json").out)["columns_not_read"] == meant
     text = on_one_line(invoke("validate", str(path)).out)
     assert "Columns that were not read, and what they may have meant num_gpus n_gpus global_batch" in text
     assert "Columns that were not read" not in invoke("validate").out
+
+
+def test_a_share_of_peak_needs_the_number_of_devices(tmp_path: Path) -> None:
+    found = judged(tmp_path, "model,gpu,seq_len,kind,mfu,flops_convention\nLlama-3-8B,H100,8192,pretrain,41,6N+attn\n")
+    assert found.skipped == {"only a rate of FLOP or a share of peak, and not on how many devices (n_gpus)": 1}

@@ -46,8 +46,8 @@ class ValidateResult(results.Result, frozen=True, kw_only=True):
     """Shares of the runs with a speed whose estimate rests on something assumed."""
     unread_words: Mapping[str, int]
     """Words of the table that their columns do not know."""
-    misspelt_columns: Mapping[str, str]
-    """Columns that were not read, and the name that each is nearly."""
+    columns_not_read: Mapping[str, str]
+    """Columns that were not read, and the one of ours that each may be."""
     unreadable_cells: list[dict[str, Any]]
     """Cells that do not read: column, value, number of rows, and the first of them."""
     runs: Mapping[str, Any] | None
@@ -117,7 +117,7 @@ def result(made: Validated) -> ValidateResult:
         choice=None if found.choice is None else msgspec.to_builtins(found.choice),
         assumed=None if found.rests is None else msgspec.to_builtins(found.rests),
         unread_words=found.unheard,
-        misspelt_columns=made.misspelt,
+        columns_not_read=made.not_read,
         unreadable_cells=[msgspec.structs.asdict(one) for one in found.unread],
         runs=None if made.runs is None else _whole(made.runs),
         entries=entries(found) if made.rows else [],

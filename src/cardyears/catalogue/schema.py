@@ -349,6 +349,8 @@ class EngineRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     loss_passes: Figure
     chunked_loss_passes: Figure
     optimizer_passes: Figure
+    yearly_gain: Figure
+    years: tuple[Figure, Figure, Figure]
     compiled: bool = False
     compiled_gain: Share
     stops_early: bool = False

@@ -134,68 +134,68 @@ def _experts_broken(layout: Layout, site: Site) -> Text:
 
 
 KV_HEADS = Rule(_kv, _kv_broken, ("tp",))
+UNQUANTISED = Rule(
+    lambda layout, site: site.method != "qlora" or layout.tp == 1,
+    lambda layout, _: Text(
+        "tp = {tp:integer} cannot split the 4-bit weights of QLoRA: bitsandbytes has no tensor parallelism.",
+        tp=layout.tp,
+    ),
+    ("tp",),
+)
+HEADS = Rule(
+    lambda layout, site: common(site.shape.heads) % layout.tp == 0,
+    lambda layout, site: Text(
+        "tp = {tp:integer} does not divide {heads:integer} heads.",
+        tp=layout.tp,
+        heads=undivided(site.shape.heads, layout.tp),
+    ),
+    ("tp",),
+)
+WIDTHS = Rule(
+    lambda layout, site: common(site.shape.widths) % layout.tp == 0,
+    lambda layout, site: Text(
+        "tp = {tp:integer} does not divide a layer {width:integer} wide.",
+        tp=layout.tp,
+        width=undivided(site.shape.widths, layout.tp),
+    ),
+    ("tp",),
+)
+EXPERT_WIDTHS = Rule(
+    lambda layout, site: common(site.shape.expert_widths) % layout.etp == 0,
+    lambda layout, site: Text(
+        "etp = {etp:integer} does not divide an expert {width:integer} wide.",
+        etp=layout.etp,
+        width=undivided(site.shape.expert_widths, layout.etp),
+    ),
+    ("etp",),
+)
+STAGES = Rule(
+    lambda layout, site: layout.pp <= site.shape.layers,
+    lambda layout, site: Text(
+        "pp = {pp:integer} is more than the model's {layers:integer} layers: the last stage would be empty.",
+        pp=layout.pp,
+        layers=site.shape.layers,
+    ),
+    ("pp",),
+)
+CHUNKS = Rule(
+    lambda layout, site: (
+        (layout.virtual_stages <= 1) | (layout.pp * layout.virtual_stages <= site.shape.layers + END_CHUNKS)
+    ),
+    lambda layout, site: Text(
+        "pp x virtual_stages = {pp:integer} x {chunks:integer} = {all:integer} chunks, more than embedding, "
+        "{layers:integer} layers and head can fill.",
+        pp=layout.pp,
+        chunks=layout.virtual_stages,
+        all=layout.pp * layout.virtual_stages,
+        layers=site.shape.layers,
+    ),
+    ("virtual_stages", "pp"),
+)
+EXPERTS = Rule(_experts, _experts_broken, ("ep", "etp"), otherwise=lambda *_: Text("Take ep = 1 and etp = 1."))
 SHAPE = (
     *(_no_larger(key) for key in ("tp", "pp", "cp", "dp", "ep", "etp")),
-    Rule(
-        lambda layout, site: site.method != "qlora" or layout.tp == 1,
-        lambda layout, _: Text(
-            "tp = {tp:integer} cannot split the 4-bit weights of QLoRA: bitsandbytes has no tensor parallelism.",
-            tp=layout.tp,
-        ),
-        ("tp",),
-    ),
-    Rule(
-        lambda layout, site: common(site.shape.heads) % layout.tp == 0,
-        lambda layout, site: Text(
-            "tp = {tp:integer} does not divide {heads:integer} heads.",
-            tp=layout.tp,
-            heads=undivided(site.shape.heads, layout.tp),
-        ),
-        ("tp",),
-    ),
-    KV_HEADS,
-    Rule(
-        lambda layout, site: common(site.shape.widths) % layout.tp == 0,
-        lambda layout, site: Text(
-            "tp = {tp:integer} does not divide a layer {width:integer} wide.",
-            tp=layout.tp,
-            width=undivided(site.shape.widths, layout.tp),
-        ),
-        ("tp",),
-    ),
-    Rule(_experts, _experts_broken, ("ep", "etp"), otherwise=lambda *_: Text("Take ep = 1 and etp = 1.")),
-    Rule(
-        lambda layout, site: common(site.shape.expert_widths) % layout.etp == 0,
-        lambda layout, site: Text(
-            "etp = {etp:integer} does not divide an expert {width:integer} wide.",
-            etp=layout.etp,
-            width=undivided(site.shape.expert_widths, layout.etp),
-        ),
-        ("etp",),
-    ),
-    Rule(
-        lambda layout, site: layout.pp <= site.shape.layers,
-        lambda layout, site: Text(
-            "pp = {pp:integer} is more than the model's {layers:integer} layers: the last stage would be empty.",
-            pp=layout.pp,
-            layers=site.shape.layers,
-        ),
-        ("pp",),
-    ),
-    Rule(
-        lambda layout, site: (
-            (layout.virtual_stages <= 1) | (layout.pp * layout.virtual_stages <= site.shape.layers + END_CHUNKS)
-        ),
-        lambda layout, site: Text(
-            "pp x virtual_stages = {pp:integer} x {chunks:integer} = {all:integer} chunks, more than embedding, "
-            "{layers:integer} layers and head can fill.",
-            pp=layout.pp,
-            chunks=layout.virtual_stages,
-            all=layout.pp * layout.virtual_stages,
-            layers=site.shape.layers,
-        ),
-        ("virtual_stages", "pp"),
-    ),
+    *(UNQUANTISED, HEADS, KV_HEADS, WIDTHS, EXPERTS, EXPERT_WIDTHS, STAGES, CHUNKS),
 )
 """The model, and the size of the cluster. Sources: megatron-core (its checks of arguments); torchtitan."""
 

@@ -6,6 +6,7 @@ Two engines on the same devices differ as much as two generations of devices. Va
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -61,6 +62,15 @@ class MemoryHabits(msgspec.Struct, frozen=True, kw_only=True):
 PLAIN_HABITS = MemoryHabits()
 
 
+RATES = ("product_factor", "attention_factor")
+TIMES = (
+    *("memory_bound_factor", "kernel_s", "collective_s", "routing_s", "step_s", "loss_passes", "chunked_loss_passes"),
+    "optimizer_passes",
+)
+EXPOSURES = ("gradient_exposure", "tensor_exposure", "expert_exposure")
+"""What of an engine gets faster, or less, from release to release."""
+
+
 class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """How one engine executes a training step."""
 
@@ -100,6 +110,11 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """The same where head and loss run over chunks of tokens."""
     optimizer_passes: float
     """Times that the optimiser moves its state through memory: 1 fused, more for loops over tensors."""
+    yearly_gain: float
+    """By how much its releases get faster in a year: the logarithm of every time that they take. None gets slower."""
+    years: tuple[float, float, float]
+    """Of the first, the mean and the last of its releases that were measured; the coefficients are the mean's until
+    `of_year` moves them."""
     compiled: bool
     """Whether a compiler fuses memory-bound operators by default."""
     compiled_gain: float
@@ -128,6 +143,23 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     """measured where its runs shaped the coefficients, else assumed."""
     source: str
+
+    def of_year(self, year: float | None) -> Engine:
+        """The engine as its releases of a year are; None: as the last that was measured is.
+
+            time(year) = time(mean) · exp(−yearly_gain · (year − mean)),  year held between the first and the last
+
+        Of everything that it does: rates, bytes, host time, and the traffic that it does not hide. No release is
+        faster than the last that was measured, and none slower than the first.
+        """
+        first, mean, last = self.years
+        faster = math.exp(self.yearly_gain * (min(max(last if year is None else year, first), last) - mean))
+        return msgspec.structs.replace(
+            self,
+            **{name: getattr(self, name) * faster for name in RATES},
+            **{name: getattr(self, name) / faster for name in TIMES},
+            **{name: min(1.0, getattr(self, name) / faster) for name in EXPOSURES},
+        )
 
     def launches(self, *, graphs: bool) -> tuple[Seconds, Seconds, Seconds]:
         """Host time for a kernel, for a collective, and for counting a layer's tokens; nothing where graphs replay."""

@@ -68,13 +68,20 @@ _TOKEN = r"(?<![\w.\-−–])\d[\d.]*"
 _NO_COUNT = re.compile(
     r"^\s*[-−–]\s?\d|(?<![\w)/])[-−–]\d|"  # a sign; a dash between words and a number is none
     rf"{_TOKEN}(?:{_UNIT})?[-−–]\d|{_TOKEN}{_UNIT}\s[-−–]\s\d[\d.]*{_UNIT}|"  # a range
-    rf"\d\.\d+\s?[x×*]|\d{{4,}}\s?[x×*]|[x×*]\s?\d{{4,}}(?!\d|\.|{_UNIT})|"  # a part of a port, thousands of them
-    r"(?<![\w.])0+\s?[x×*]|[x×*]\s?0+(?![\d.])|^\s*[x×*]",  # none, nothing that is counted
+    r"\d\.\d+\s?[x×*](?!large)|"  # a part of a port
+    rf"\d{{4,}}\s?[x×*]|[x×*]\s?\d{{4,}}(?!\d|\.|{_UNIT})|"  # thousands of them
+    r"(?<![\w.])0+\s?[x×*]|[x×*]\s?0+(?![\d.])|^\s*[x×*]\s?\d",  # none, nothing that is counted
     re.IGNORECASE,
 )
 """What stands where the number of ports or their rate would, and is neither."""
 _LANES = re.compile(rf"(?<=\d\.\d)\s?[x×]\s?\d{{1,2}}(?![\w.]|{_UNIT})", re.IGNORECASE)
 """Lanes behind a version, as in "PCIe 4.0 x16": no ports."""
+_NO_NETWORK = re.compile(
+    r"(?<!\w)(?:[a-z]\d\w*-\w+-\d+g|[a-z]\w*\.\d+xlarge|20\d\d-\d\d(?:-\d\d)?)(?!\w)", re.IGNORECASE
+)
+"""Machines of clouds, as "p5.48xlarge" and "a3-megagpu-8g", and dates."""
+LARGEST_PORT = 800.0
+"""Gigabits per second of one port; a faster rate is of several, and what counts them elsewhere counts them twice."""
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _ONE_CLAUSE = re.compile(r"[,;](?=\s*\d+\s?(?:per |/\s?)(?:node|server|host)\b)", re.IGNORECASE)
 """A comma between ports and how many there are of them."""
@@ -171,7 +178,7 @@ def network(words: str, *, asked: bool = False, of_device: bool = False) -> Netw
 
 def _cleaned(words: str) -> str:
     """Words in one spelling, without what only looks like a count."""
-    return _ONE_CLAUSE.sub(" ", _THOUSANDS.sub("", _LANES.sub(" ", plain(words[:LONGEST]))))
+    return _ONE_CLAUSE.sub(" ", _THOUSANDS.sub("", _LANES.sub(" ", _NO_NETWORK.sub(" ", plain(words[:LONGEST])))))
 
 
 def _generations(words: str) -> set[str]:
@@ -289,7 +296,8 @@ def _part(clause: str, found: re.Match[str], rate: float, *, each: bool, asked: 
 
     Of a rate that is each device's, eight links are the node's eight devices; who is asked can say which is meant.
     """
-    links = _links(clause, found.end())
+    counted = _BEFORE.match(found[0]) or _AFTER.match(clause[found.end() :].lstrip())
+    links = 1 if rate > LARGEST_PORT and not counted else _links(clause, found.end())
     if asked and each and links >= MANY_LINKS and links != USUAL_NODE:
         raise UnreadableValue(
             Text(

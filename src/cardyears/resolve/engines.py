@@ -16,8 +16,8 @@ from cardyears.resolve.defaults import Assumed
 _MICRO, _MILLI = 1e-6, 1e-3
 
 
-def engine(key: str, row: EngineRow) -> Engine:
-    """An engine as the sums know it."""
+def engine(key: str, row: EngineRow, year: float | None = None) -> Engine:
+    """An engine as the sums know it, as it was in a year; None: as its last release that was measured is."""
     habits = MemoryHabits(
         context_bytes=row.context_gib * GIB,
         reserve_share=row.reserve_share,
@@ -36,9 +36,10 @@ def engine(key: str, row: EngineRow) -> Engine:
     )
     same = ("name", "recipe", "product_factor", "grouped_loss", "attention_factor", "memory_bound_factor",
             "gradient_exposure", "tensor_exposure", "expert_exposure", "reduce_bytes", "loss_passes",
-            "chunked_loss_passes", "optimizer_passes", "compiled", "compiled_gain", "stops_early", "adds_apart",
-            "adds_first", "whole_tensors", "flash", "sp", "axes", "kind", "source")  # fmt: skip
-    return Engine(
+            "chunked_loss_passes", "optimizer_passes", "yearly_gain", "years",
+            "compiled", "compiled_gain", "stops_early", "adds_apart", "adds_first",
+            "whole_tensors", "flash", "sp", "axes", "kind", "source")  # fmt: skip
+    mean = Engine(
         key=key,
         kernel_s=row.kernel_us * _MICRO,
         collective_s=row.collective_us * _MICRO,
@@ -47,6 +48,7 @@ def engine(key: str, row: EngineRow) -> Engine:
         memory=habits,
         **{name: getattr(row, name) for name in same},
     )
+    return mean.of_year(year)
 
 
 MANY_DEVICES = 16

@@ -13,6 +13,10 @@ from cardyears.question import numbers
 
 SMALLEST, LARGEST, LARGEST_FLOP = 1e-9, 1e18, 1e30
 """Beyond these a number counts or measures nothing."""
+MOST_LAYERS, MOST_DEVICES, LONGEST = 10_000, 10_000_000, 1e9
+"""Layers of a model, devices that can be reckoned with, and tokens of a sequence."""
+LARGEST_SHARE = 2.0
+"""Of a peak: products in fewer bits exceed that of 16 bits, by no more than so much. What is above is per cent."""
 LEAST_MEASURED, MOST_MEASURED = 1e-6, 1e9
 """The same of seconds of a step, rates and gigabytes."""
 NOTHING = frozenset({"", "-", "–", "—", "?", "n/a", "na", "nan", "null", "nil", "<na>", "unknown", "not stated", "tbd"})
@@ -114,6 +118,22 @@ def count(cell: str) -> int | None:
     return _whole(number(cell))
 
 
+def layers(cell: str) -> int | None:
+    """Layers of a model."""
+    found = count(cell)
+    if found is not None and found > MOST_LAYERS:
+        raise Unreadable
+    return found
+
+
+def devices(cell: str) -> int | None:
+    """Devices of a machine."""
+    found = count(cell)
+    if found is not None and found > MOST_DEVICES:
+        raise Unreadable
+    return found
+
+
 def count_if_any(cell: str) -> int | None:
     """A whole number; a zero says that there is none, so that the cell counts as empty.
 
@@ -137,16 +157,19 @@ def _whole(value: float | None, times: int = 1) -> int | None:
 
 
 def share(cell: str) -> float | None:
-    """A share of one, or of a hundred with its sign; "41" alone may be either and is none.
+    """A share of one, or of a hundred: with its sign, or where no share can be so large.
 
-    >>> share("0.41"), share("41 %")
-    (0.41, 0.41)
+    >>> share("0.41"), share("41 %"), share("41"), share("٤١٪"), share("1.02")
+    (0.41, 0.41, 0.41, 0.41, 1.02)
     """
-    whole = 100.0 if cell.endswith("%") else 1.0
-    value = amount(cell.removesuffix("%").strip())
-    if value is not None and value > whole:
+    cell = cell if cell.isascii() else numbers.plain(cell)
+    bare = cell.removesuffix("%").strip()
+    value = amount(bare)
+    if value is not None and (bare != cell or value > LARGEST_SHARE):
+        value /= 100.0
+    if value is not None and value > LARGEST_SHARE:
         raise Unreadable
-    return value / whole if value else None
+    return value or None
 
 
 def fact(cell: str) -> bool:
@@ -197,9 +220,10 @@ def length(cell: str) -> int | None:
     >>> length("8192"), length("128K")
     (8192, 131072)
     """
-    if cell[-1:].casefold() == "k":
-        return _whole(number(cell[:-1].strip()), 1_024)
-    return count(cell)
+    found = _whole(number(cell[:-1].strip()), 1_024) if cell[-1:].casefold() == "k" else count(cell)
+    if found is not None and found > LONGEST:
+        raise Unreadable
+    return found
 
 
 def scaled(scale: float) -> Cell:

@@ -84,7 +84,7 @@ COLUMNS: Mapping[str, tuple[str, Cell]] = {
     "model": ("model", cells.text),
     "params_b": ("parameters", cells.billions),
     "params_active_b": ("active_parameters", cells.billions),
-    "n_layers": ("layers", cells.count),
+    "n_layers": ("layers", cells.layers),
     "hidden": ("hidden", cells.count),
     "n_heads": ("heads", cells.count_if_any),
     "n_kv_heads": ("kv_heads", cells.count_if_any),
@@ -101,7 +101,7 @@ COLUMNS: Mapping[str, tuple[str, Cell]] = {
     "attention": ("attention", cells.words(WORDS["attention"])),
     "seq_len": ("seq_len", cells.length),
     "gpu": ("device", cells.text),
-    "n_gpus": ("devices", cells.count),
+    "n_gpus": ("devices", cells.devices),
     "gpus_per_node": ("per_node", cells.count_if_any),
     "inter_node_net": ("network", cells.text),
     "precision": ("precision", str.casefold),
@@ -149,6 +149,31 @@ DISPENSABLE = frozenset(
 """Columns without which a row is still what it says, or nearly: a cell of theirs that does not read counts as empty."""
 WHOLE_TRAINING = ("tokens_b", "gpu_hours", "wall_days", "train_flop_reported")
 """Columns that tables of whole trainings have (`validate.whole`), and those of measured steps have not."""
+OTHER_NAMES: Mapping[str, str] = {
+    other: ours
+    for ours, others in {
+        "model": ("model_name", "name"), "gpu": ("gpu_name", "device", "accelerator", "gpu_type"),
+        "n_gpus": ("num_gpus", "gpus", "gpu_count", "n_devices", "num_devices", "world_size"),
+        "gpus_per_node": ("num_gpus_per_node", "devices_per_node"), "inter_node_net": ("network", "interconnect"),
+        "seq_len": ("sequence_length", "seq_length", "max_seq_len", "max_seq_length", "context_length"),
+        "n_layers": ("num_layers", "layers", "num_hidden_layers"), "n_heads": ("num_heads", "num_attention_heads"),
+        "n_kv_heads": ("num_kv_heads", "num_key_value_heads"), "hidden": ("hidden_size", "d_model"),
+        "ffn_hidden": ("intermediate_size", "ffn_hidden_size"), "vocab": ("vocab_size",),
+        "n_experts": ("num_experts", "experts"), "precision": ("dtype",), "engine": ("framework",),
+        "tp": ("tp_size", "tensor_parallel_size"), "pp": ("pp_size", "pipeline_parallel_size"),
+        "cp": ("cp_size", "context_parallel_size"), "ep": ("ep_size", "expert_parallel_size"), "dp": ("dp_size",),
+        "vpp": ("virtual_stages", "virtual_pp"), "recompute": ("activation_checkpointing", "gradient_checkpointing"),
+        "micro_batch": ("mbs", "micro_batch_size", "per_device_train_batch_size"),
+        "global_batch_seqs": ("gbs", "global_batch", "global_batch_size"),
+        "grad_accum": ("gradient_accumulation_steps", "grad_acc"), "sharding": ("zero", "zero_stage", "fsdp"),
+        "lora_rank": ("rank", "lora_r"), "kind": ("method",),
+        "step_time_s": ("step_time", "step_s", "seconds_per_step"),
+        "tokens_per_s_per_gpu": ("tokens_per_gpu_per_s", "tokens_s_gpu", "tokens_per_sec_per_gpu", "tgs"),
+        "tflops_per_gpu": ("tflops_gpu", "tflop_s_per_gpu"), "peak_mem_gib": ("peak_gib", "peak_memory_gib"),
+    }.items()
+    for other in others
+}  # fmt: skip
+"""What other tables call our columns: of the same quantity in the same unit. They are named and not read."""
 MODEL = ("model", "n_layers")
 MACHINE = ("gpu",)
 MAY_BE: Mapping[Cell, Text] = {
@@ -157,6 +182,8 @@ MAY_BE: Mapping[Cell, Text] = {
     cells.share: Text("Write a share such as 0.41 or 41 %, or leave the cell empty."),
     cells.count: Text("Write a positive whole number, or leave the cell empty."),
     cells.length: Text("Write a positive whole number, or leave the cell empty."),
+    cells.layers: Text("Write a positive whole number, or leave the cell empty."),
+    cells.devices: Text("Write a positive whole number, or leave the cell empty."),
     cells.count_if_any: Text("Write a whole number, or leave the cell empty."),
     cells.count_or_none: Text("Write a whole number, or leave the cell empty."),
     cells.fact: Text("Write 1 or 0, or leave the cell empty."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import msgspec
 
@@ -25,11 +25,11 @@ USUAL_LOAD = DEFAULTS["expert_load"].value
 
 
 def engines(catalogue: Catalogue) -> dict[str, Engine]:
-    """All engines by key."""
+    """All engines by key, each as its last release is."""
     return {key: engine(key, row) for key, row in catalogue.engines.items()}
 
 
-def job(problem: Problem, catalogue: Catalogue, known: Mapping[str, Engine], chip: Silicon | None = None) -> Job:
+def job(problem: Problem, catalogue: Catalogue, runs_it: Engine, chip: Silicon | None = None) -> Job:
     """The job that a measured run did."""
     return Job(
         architecture=problem.architecture,
@@ -37,7 +37,7 @@ def job(problem: Problem, catalogue: Catalogue, known: Mapping[str, Engine], chi
         seq_len=float(problem.seq_len),
         cluster=problem.cluster,
         silicon=chip or silicon(problem.device, catalogue),
-        engine=known[problem.engine],
+        engine=runs_it,
         host=host(problem.cluster, Assumed({})),
         document=problem.document,
         expert_load=1.0 if FORCED_BALANCE in problem.measured.flags else USUAL_LOAD,
@@ -80,6 +80,19 @@ class Compared(msgspec.Struct, frozen=True, gc=False):
         return self.measured_s / self.predicted_s - 1.0
 
 
+def _dated(catalogue: Catalogue) -> Callable[[Problem], Engine]:
+    """Gives the engine of a run as it was when the run was measured; each is made once."""
+    known: dict[tuple[str, float | None], Engine] = {}
+
+    def of(problem: Problem) -> Engine:
+        key = (problem.engine, problem.year)
+        if key not in known:
+            known[key] = engine(problem.engine, catalogue.engines[problem.engine], problem.year)
+        return known[key]
+
+    return of
+
+
 def compared(
     made: Iterable[Problem],
     catalogue: Catalogue,
@@ -88,9 +101,10 @@ def compared(
 ) -> list[Compared]:
     """Every run with a measured speed, which `seconds` gives, whose device has the figures that an estimate needs.
 
-    The engine is the catalogue's of that name, or what `engine_of` gives.
+    The engine is the catalogue's of that name and of the run's year, or what `engine_of` gives.
     """
-    known, chips = engines(catalogue), dict[str, Silicon]()
+    engine_of = engine_of or _dated(catalogue)
+    chips: dict[str, Silicon] = {}
     timed: list[tuple[Problem, float]] = []
     tasks = []
     there: dict[Hashable, Setting] = {}
@@ -100,9 +114,7 @@ def compared(
             continue
         if problem.device.key not in chips:
             chips[problem.device.key] = silicon(problem.device, catalogue)
-        one = job(problem, catalogue, known, chips[problem.device.key])
-        if engine_of is not None:
-            one = msgspec.structs.replace(one, engine=engine_of(problem))
+        one = job(problem, catalogue, engine_of(problem), chips[problem.device.key])
         # Runs of one model on one machine share all that no layout changes; problems and tasks keep them alive.
         key = (
             id(problem.architecture), id(problem.cluster), id(one.engine), problem.layout.precision,

@@ -10,6 +10,7 @@ from cardyears.base.text import N_, Text
 from cardyears.case import Precision
 from cardyears.catalogue.schema import EngineRow
 from cardyears.layout.layout import Layout, Offload, Schedule
+from cardyears.layout.rules import END_CHUNKS
 from cardyears.validate.filled import Assume
 from cardyears.validate.habits import HABITS, Habit, chunked_loss, kernel
 from cardyears.validate.habits import recompute as usual_recompute
@@ -52,13 +53,15 @@ FROZEN_BYTES = 2.0
 """For each parameter of a frozen base."""
 
 
-def fewest(parameters: float, memory: float, devices: int, per_node: int, layers: int, *, frozen: bool) -> Degrees:
+def fewest(
+    parameters: float, memory: float, devices: int, per_node: int, layers: int, heads: int, *, frozen: bool
+) -> Degrees:
     """The fewest tensor ranks inside a node, and after them pipeline stages, on which the state fits.
 
-    >>> fewest(175e9, 80e9, 64, 8, 96, frozen=False)
+    >>> fewest(175e9, 80e9, 64, 8, 96, 96, frozen=False)
     Degrees(devices=64, tp=8, pp=8, cp=1, dp=1)
     """
-    legal = [tp for tp in (1, 2, 4, 8) if devices % tp == 0 and tp <= per_node]
+    legal = [tp for tp in (1, 2, 4, 8) if devices % tp == 0 and heads % tp == 0 and tp <= per_node]
     stages = [pp for pp in range(1, layers + 1) if layers % pp == 0 and devices // legal[-1] % pp == 0]
     tried = [(tp, 1) for tp in legal] + [(legal[-1], pp) for pp in stages[1:]]
     for tp, pp in tried:
@@ -109,7 +112,7 @@ def layout(
     if reason is not None:
         assume("recompute", recomputed, reason)
     every_second = "recompute-every-2" in run.flags
-    stages = run.virtual_stages or _chunks(run, habit, laid, assume)
+    stages = 1 if laid.pp == 1 else run.virtual_stages or _chunks(run, habit, laid, assume)
     etp = _expert_tensor(run, laid, assume)
     ep = min(run.ep or 1, laid.tp * laid.cp * laid.dp // etp)
     if ep != (run.ep or 1):
@@ -159,9 +162,9 @@ def _expert_tensor(run: Measured, laid: Degrees, assume: Assume) -> int:
 
 def _chunks(run: Measured, habit: Habit, laid: Degrees, assume: Assume) -> int:
     """Virtual stages where the row does not say: one, or as deep as the engine interleaves."""
-    if not habit.chunk_layers or laid.pp == 1 or "dual-pipe" in run.flags or run.layers is None:
+    if not habit.chunk_layers or "dual-pipe" in run.flags or run.layers is None:
         return 1
-    stages = max(1, -(-run.layers // (laid.pp * habit.chunk_layers)))
+    stages = max(1, min(-(-run.layers // (laid.pp * habit.chunk_layers)), (run.layers + END_CHUNKS) // laid.pp))
     assume("virtual_stages", stages, habit.reason)
     return stages
 

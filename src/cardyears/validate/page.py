@@ -12,7 +12,7 @@ from cardyears.validate.compare import Compared
 from cardyears.validate.held import Held
 from cardyears.validate.interval import interval, known
 from cardyears.validate.neighbours import neighbours
-from cardyears.validate.page_skips import misspelt, skipped, skipped_trainings
+from cardyears.validate.page_skips import not_read, skipped, skipped_trainings
 from cardyears.validate.report import Part, Validation, worst
 from cardyears.validate.runs import SHIPPED, sources
 from cardyears.validate.scores import FitVerdicts, Scores
@@ -57,7 +57,7 @@ def validated(made: Validated, page: Page, *, explained: bool = False, titles: T
     _worst(page, made)
     if made.runs is not None:
         _whole(page, made.runs)
-    misspelt(page, made.misspelt)
+    not_read(page, made.not_read)
     if made.made is not None:
         _calibration(page, made)
     if explained:

@@ -10,6 +10,8 @@ from cardyears.validate.report import Validation
 from cardyears.validate.skips import shown_names
 from cardyears.validate.whole import WholeRuns
 
+REASONS_SHOWN = 20
+"""Of the reasons for which rows were skipped, so many; the JSON has all."""
 UNREAD_SHOWN = 12
 """Of the cells that do not read, so many."""
 
@@ -27,8 +29,8 @@ def skipped_trainings(page: Page, found: WholeRuns) -> None:
     _skipped(page, found, N_("Whole trainings that were skipped: {n:integer}"))
 
 
-def misspelt(page: Page, columns: Mapping[str, str]) -> None:
-    """Columns that were left alone though their names are nearly some that are read."""
+def not_read(page: Page, columns: Mapping[str, str]) -> None:
+    """Columns that were left alone, and the ones of ours that they may be."""
     if columns:
         page.heading(N_("Columns that were not read, and what they may have meant"))
         page.rows(([column, near] for column, near in columns.items()), wrap=1)
@@ -46,12 +48,16 @@ def _skipped(page: Page, found: Validation | WholeRuns, heading: str) -> None:
 
 def _reasons(page: Page, found: Validation | WholeRuns) -> Iterator[list[str]]:
     """Each reason with its rows and the models or devices that it is about."""
-    for reason, count in found.skipped.items():
+    every = list(found.skipped.items())
+    for reason, count in every[:REASONS_SHOWN]:
         some, rest = shown_names(found.skipped_names.get(reason, {}))
-        said = page.say(Text("{why:word}", why=reason))
+        said = page.say(Text("{why:word}", why=reason)).rstrip(".")
         if rest:
             some = page.say(Text("{names} and {n:integer} others", names=some, n=rest))
         yield [page.say(Text("{n:integer}", n=count)), f"{said}: {some}" if some else said]
+    rest = sum(count for _, count in every[REASONS_SHOWN:])
+    if rest:
+        yield [page.say(Text("{n:integer}", n=rest)), page.say(N_("others"))]
 
 
 def _unread(page: Page, found: Validation | WholeRuns) -> Iterator[list[str]]:

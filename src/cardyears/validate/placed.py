@@ -21,12 +21,13 @@ def placed(
     one = catalogue.calibration
     if one is None or not one.kept:
         return compared(problems, catalogue, seconds)
-    known: dict[Place, Engine] = {}
+    known: dict[tuple[Place, float | None], Engine] = {}
 
     def at(problem: Problem) -> Engine:
         here = run_place(problem)
-        if here not in known:
-            known[here] = engine(here.engine, engine_row(here, catalogue))
-        return known[here]
+        key = (here, problem.year)
+        if key not in known:
+            known[key] = engine(here.engine, engine_row(here, catalogue), problem.year)
+        return known[key]
 
     return compared(problems, catalogue, seconds, at)

@@ -13,6 +13,7 @@ from cardyears.validate.read import Problem
 from cardyears.work.flops import conventions, model_flop, recomputed_flop
 
 NO_CONVENTION = N_("only a rate of FLOP or a share of peak, and not by which convention (flops_convention)")
+NO_COUNT = N_("only a rate of FLOP or a share of peak, and not on how many devices (n_gpus)")
 _WIDE = ("bf16", "fp16")
 """Precisions of which everybody takes the same peak: below them some take that of bf16."""
 

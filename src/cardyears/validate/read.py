@@ -18,6 +18,8 @@ from cardyears.case import Method, Precision
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.schema import AcceleratorRow, EngineRow, ShapeRow
 from cardyears.layout.layout import Layout
+from cardyears.layout.rules import common
+from cardyears.layout.site import shape
 from cardyears.machine.cluster import Cluster
 from cardyears.machine.device import Device
 from cardyears.machine.rates import LOW_PRECISION
@@ -28,8 +30,9 @@ from cardyears.resolve.devices import cluster
 from cardyears.resolve.silicon import silicon
 from cardyears.validate import habits, layouts, machines, shapes
 from cardyears.validate.columns import OTHER_KIND
+from cardyears.validate.dates import year_of
 from cardyears.validate.filled import Filled, Notes
-from cardyears.validate.possible import impossible
+from cardyears.validate.possible import ASSUMED, impossible
 from cardyears.validate.runs import Measured, Unusable
 from cardyears.work.architecture import Architecture
 from cardyears.work.params import total_parameters
@@ -83,6 +86,11 @@ class Problem(msgspec.Struct, frozen=True, gc=False):
     def device(self) -> Device:
         """The accelerator."""
         return self.cluster.device
+
+    @property
+    def year(self) -> float | None:
+        """When it was measured, and so the releases of its engine."""
+        return year_of(self.measured.date)
 
     @property
     def step_s(self) -> float | None:
@@ -160,7 +168,7 @@ class Reader:
         machine = self._cluster(run, arch, device, row, laid, notes)
         precision = self._computed(precision, machine.device, notes)
         layout = layouts.layout(run, laid, engine, machine.domain, precision, seq_len, notes)
-        self._check(arch, layout, run)
+        self._check(arch, layout, run, ASSUMED.intersection(notes.filled))
         return Problem(
             run,
             shapes.as_run(arch, run),
@@ -175,12 +183,12 @@ class Reader:
             scores_memory=run.has_memory and "length" not in notes.filled,
         )
 
-    def _check(self, arch: Architecture, layout: Layout, run: Measured) -> None:
-        """Raises `Unusable` where the model cannot be split so."""
+    def _check(self, arch: Architecture, layout: Layout, run: Measured, assumed: frozenset[str]) -> None:
+        """Raises `Unusable` where the model cannot be split as the row says."""
         degrees = (layout.tp, layout.pp, layout.virtual_stages, layout.ep, layout.etp)
-        key = (id(arch), degrees, run.method)
+        key = (id(arch), degrees, run.method, assumed)
         if key not in self._impossible:
-            self._impossible[key] = impossible(arch, layout, cast(Method, run.method))
+            self._impossible[key] = impossible(arch, layout, cast(Method, run.method), assumed)
         why = self._impossible[key]
         if why is not None:
             raise Unusable(why, run.model)
@@ -326,7 +334,7 @@ def _fewest(run: Measured, arch: Architecture, row: AcceleratorRow | None, devic
     memory = (run.limit_gib or _SMALL_GIB) if row is None else row.memory_gib
     per_node = min(run.per_node or machines.BOX, devices)
     return layouts.fewest(
-        total_parameters(arch), memory * GIB, devices, per_node, arch.layer_count,
+        total_parameters(arch), memory * GIB, devices, per_node, arch.layer_count, common(shape(arch).heads),
         frozen=run.method in ("lora", "qlora"),
     )  # fmt: skip
 

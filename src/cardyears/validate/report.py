@@ -19,7 +19,7 @@ from cardyears.validate.families import Choice, choice, families
 from cardyears.validate.held import Held, held
 from cardyears.validate.interval import interval, measured_rates
 from cardyears.validate.placed import placed
-from cardyears.validate.printed import NO_CONVENTION, is_printed, printed_step
+from cardyears.validate.printed import NO_CONVENTION, NO_COUNT, is_printed, printed_step
 from cardyears.validate.read import Problem, problems
 from cardyears.validate.runs import Measured
 from cardyears.validate.scores import FitVerdicts, Scores, Signed, fit_verdicts, scores
@@ -161,7 +161,9 @@ def _why_not(problem: Problem) -> Left:
     device = problem.device
     if (device.bandwidth is None or device.training_dtype is None) and problem.scores_speed:
         return Left(NO_RATE, problem.measured.device)
-    return Left(NO_CONVENTION if is_printed(problem) else NOT_MEASURED)
+    if not is_printed(problem):
+        return Left(NOT_MEASURED)
+    return Left(NO_CONVENTION if problem.measured.devices else NO_COUNT)
 
 
 class Rows:

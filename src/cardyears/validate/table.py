@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from cardyears.validate.columns import (
     MEASURED,
     MEASURES,
     MODEL,
+    OTHER_NAMES,
     SPEEDS,
     WHOLE_TRAINING,
 )
@@ -95,18 +95,16 @@ def table(path: str | Path, schema: Schema = RUNS) -> list[dict[str, Any]]:
         ) from error
 
 
-NEAR = 0.75
-"""Likeness of two names of columns, as difflib counts it, from which one may be the other misspelt."""
-
-
-def misspelt_columns(path: str | Path, schema: Schema = RUNS) -> dict[str, str]:
-    """Columns that nobody reads and whose name is nearly one of ours, with that one."""
-    text = _text(Path(path))
-    line = next((line for line in text.split("\n") if line.strip()), "")
-    there = [named(column) for column in next(csv.reader([line], delimiter=separator(line)), [])]
-    missing = [column for column in schema.columns if column not in there]
-    near = {column: difflib.get_close_matches(column, missing, 1, NEAR) for column in there}
-    return {column: found[0] for column, found in near.items() if found and column not in schema.columns}
+def other_names(path: str | Path) -> dict[str, str]:
+    """Columns of a table that nobody reads and that other tables have in place of one of ours, with that one."""
+    path = Path(path)
+    if not path.is_file():  # a pipe has been read
+        return {}
+    text = _text(path)
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator(first))
+    there = [named(column) for column in next((line for line in lines if any(map(str.strip, line))), [])]
+    return {column: ours for column in there if (ours := OTHER_NAMES.get(column)) and ours not in there}
 
 
 def separator(header: str) -> str:

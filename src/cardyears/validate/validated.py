@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from cardyears.base.errors import BadInput, shown
-from cardyears.base.text import Text
+from cardyears.base.text import N_, Text
 from cardyears.catalogue.load import Catalogue
 from cardyears.machine.calibration import Calibration
 from cardyears.validate import mine
@@ -17,8 +17,8 @@ from cardyears.validate.compare import Compared, compared
 from cardyears.validate.read import problems
 from cardyears.validate.report import Validation, read_group, validation
 from cardyears.validate.runs import load_runs
-from cardyears.validate.table import misspelt_columns
-from cardyears.validate.whole import WHOLE, WholeRuns, load_whole, whole_runs
+from cardyears.validate.table import other_names
+from cardyears.validate.whole import WholeRuns, load_whole, whole_runs
 
 
 class Validated(msgspec.Struct, frozen=True):
@@ -36,8 +36,8 @@ class Validated(msgspec.Struct, frozen=True):
     """The same table with that calibration: in sample."""
     shipped: Sequence[Compared]
     """Measured runs among which neighbours are looked for."""
-    misspelt: Mapping[str, str]
-    """Columns of the tables that nobody reads, and the name that each is nearly."""
+    not_read: Mapping[str, str]
+    """Columns of the tables that nobody reads, and the one of ours that each may be."""
 
 
 def validate(
@@ -72,10 +72,7 @@ def validate(
         made_file="" if calibrate_to is None else Path(calibrate_to).name,
         after=after,
         shipped=shipped,
-        misspelt={
-            **({} if file is None else misspelt_columns(file)),
-            **({} if runs is None else misspelt_columns(runs, WHOLE)),
-        },
+        not_read={**({} if file is None else other_names(file)), **({} if runs is None else other_names(runs))},
     )
 
 
@@ -97,7 +94,13 @@ def nothing(found: Validation) -> BadInput | None:
         return None
     often = max(found.skipped, key=lambda reason: found.skipped[reason])
     return BadInput(
-        Text("No row of {path} could be predicted. Most often: {why:word}.", path=shown(found.name), why=often),
+        Text(
+            N_("No row of {path} could be predicted. Most often: {why:word}.")
+            if isinstance(often, str)
+            else N_("No row of {path} could be predicted. Most often: {why}"),
+            path=shown(found.name),
+            why=often,
+        ),
         Text("docs/validate.md says what a row needs."),
     )
 
