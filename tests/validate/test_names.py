@@ -88,6 +88,12 @@ NETWORKS = {
     "p5.48xlarge 3200 Gbps EFA": (3_200, False),
     "a3-megagpu-8g 1600 Gbps": (1_600, False),
     "InfiniBand 2023-11 400G": (400, False),
+    "8 NICs at 1600 Gb/s": (12_800, False),
+    "1600Gb/s, 4 per node": (6_400, False),
+    "4 NICs with 1600 Gb/s each": (6_400, False),
+    "8 NICs, 400 Gb/s each": (3_200, False),
+    "8 ports; 0.8 Tb/s each": (6_400, False),
+    "8 NICs, 3200 Gb/s": (3_200, False),
 }
 REFUSED = (
     *("400 Gb/s - 800 Gb/s", "100-200 Gb/s", "2.5x 400G", "0 x 400G", "1-2 ports of 400G", "x 8 400Gb/s"),
