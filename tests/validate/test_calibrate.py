@@ -19,6 +19,7 @@ from cardyears.resolve.likeness import Likeness, calibrated_job
 from cardyears.resolve.nearness import Place, distance
 from cardyears.validate.calibrate import COMMON, WITHIN, calibrate, one_row, spread
 from cardyears.validate.compare import Compared, compared, engines, job
+from cardyears.validate.dates import year_of
 from cardyears.validate.interval import interval, run_place
 from cardyears.validate.keep import MOST, keep
 from cardyears.validate.mine import write, written
@@ -156,6 +157,10 @@ BAD = {
         written(Calibration(kept=(msgspec.structs.replace(KEPT, before=0.001),))),
         "mine.toml: kept.before cannot be 0.001. Write a number from 0.01 to 100.",
     ),
+    "a kept run before there were accelerators": (
+        written(Calibration(kept=(msgspec.structs.replace(KEPT, year=1999.0),))),
+        "mine.toml: kept.year cannot be 1999.0. Write a number from 2,000 to 2,100.",
+    ),
     "a kept run on no device": (
         written(Calibration(kept=(msgspec.structs.replace(KEPT, devices=0),))),
         "mine.toml: kept.devices cannot be 0. Write a number from 1 to",
@@ -276,6 +281,30 @@ def test_an_estimate_is_corrected_as_a_row_is() -> None:
     task = calibrated_job(job(known, load(), engines(load())[known.engine]), "bf16", made)
     total = float(step(task, known.layout, setting(task, known.layout.precision)).total)
     assert total == pytest.approx(placed(slow, made)[0].predicted_s, rel=0.02)
+
+
+def of_date(one: Problem, date: str) -> Problem:
+    return msgspec.structs.replace(one, measured=msgspec.structs.replace(one.measured, date=date))
+
+
+def test_an_estimate_near_runs_of_an_old_release_is_of_that_release(tmp_path: Path) -> None:
+    engine = "megatron-bridge"
+    runs = problems([run for run in load_runs() if run.engine == engine and run.step_s], load())[0]
+    dates = sorted({one.measured.date for one in runs if one.year}, key=lambda date: year_of(date) or 0.0)
+    old = of_date(runs[0], dates[0])
+    slow = moved([old], SLOWER)
+    write(calibrate(slow, load()), tmp_path / "mine.toml")
+    made = calibrated(load(), read_calibration(tmp_path / "mine.toml"))
+
+    def estimated(problem: Problem) -> float:
+        task = calibrated_job(job(problem, load(), engines(load())[engine]), problem.layout.precision, made)
+        return float(step(task, problem.layout, setting(task, problem.layout.precision)).total)
+
+    assert estimated(old) == pytest.approx(placed(slow, made)[0].predicted_s, rel=1e-3)
+    undated = of_date(slow[0], "")
+    assert placed([undated], made)[0].predicted_s == pytest.approx(estimated(old), rel=1e-3)
+    newer = of_date(slow[0], dates[-1])
+    assert placed([newer], made)[0].predicted_s < estimated(old)
 
 
 def test_runs_that_are_the_same_twice_say_what_they_say_once() -> None:

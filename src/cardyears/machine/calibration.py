@@ -35,6 +35,9 @@ class Kept(RunKind, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Measured over predicted step time, the factors applied."""
     before: float | None = None
     """The same without the factors: four of five of these runs are no farther from 1. None: nobody said."""
+    year: float | None = None
+    """When the newest of them was measured: estimates near them are of the engine's releases of then. None: nobody
+    said, and they are of its last."""
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,8 @@ MOST_ROWS = 10_000_000
 MOST_KEPT = 200
 """Kinds of runs in one file: what each says of every other is worked out in plain Python, in a tenth of a second."""
 MOST_PARAMETERS = 1e18
+YEARS = (2000.0, 2100.0)
+"""When runs on accelerators can have been measured."""
 WIDEST = (0.01, 100.0)
 """Beyond these a spread is none."""
 
@@ -93,6 +95,8 @@ def _kept(name: str, said: Any) -> tuple[Kept, ...]:
         _number(name, f"{KEPT}.slower", one.slower, *WIDEST)
         if one.before is not None:
             _number(name, f"{KEPT}.before", one.before, *WIDEST)
+        if one.year is not None:
+            _number(name, f"{KEPT}.year", one.year, *YEARS)
     return found
 
 

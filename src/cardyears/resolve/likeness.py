@@ -16,7 +16,7 @@ import msgspec
 from cardyears.case import Job, Precision
 from cardyears.catalogue.load import Catalogue
 from cardyears.catalogue.schema import EngineRow
-from cardyears.machine.calibration import Calibration
+from cardyears.machine.calibration import Calibration, Kept
 from cardyears.machine.engine import Engine
 from cardyears.resolve.calibration import calibrated_engine
 from cardyears.resolve.engines import engine
@@ -114,11 +114,30 @@ def said(catalogue: Catalogue, here: Place) -> Said:
     return FULLY if one is None or not one.kept else _likeness(catalogue).at(here)
 
 
+def _nearest(catalogue: Catalogue, here: Place) -> Kept | None:
+    """The kept runs nearest to a place."""
+    kept = catalogue.calibration.kept if catalogue.calibration else ()
+    return min(kept, key=lambda one: distance(here, place_of_kind(one, catalogue)), default=None)
+
+
 def before(catalogue: Catalogue, here: Place) -> float | None:
     """Measured over predicted step time of the kept runs nearest to a place, without the factors; None: not known."""
-    kept = catalogue.calibration.kept if catalogue.calibration else ()
-    nearest = min(kept, key=lambda one: distance(here, place_of_kind(one, catalogue)), default=None)
+    nearest = _nearest(catalogue, here)
     return None if nearest is None else nearest.before
+
+
+def release(catalogue: Catalogue, here: Place) -> float | None:
+    """Year of the engine's releases that an estimate at a place is of; None: the last that was measured.
+
+        last + share·(year − last)     share, year: as the calibration says there, the year of the kept runs nearest
+
+    So runs of an old release are estimated as they were measured: a person's own cluster has what it has.
+    """
+    nearest = _nearest(catalogue, here)
+    if nearest is None or nearest.year is None:
+        return None
+    first, _, last = catalogue.engines[here.engine].years
+    return last + said(catalogue, here).share * (min(max(nearest.year, first), last) - last)
 
 
 def faded(one: Calibration, there: Said) -> Calibration:
@@ -148,7 +167,9 @@ def calibrated_job(task: Job, precision: str, catalogue: Catalogue) -> Job:
 def engine_of(known: Engine, here: Place, catalogue: Catalogue) -> Engine:
     """The same of an engine at a place."""
     one = catalogue.calibration
-    return known if one is None or not one.kept else engine(known.key, engine_row(here, catalogue))
+    if one is None or not one.kept:
+        return known
+    return engine(known.key, engine_row(here, catalogue), release(catalogue, here))
 
 
 def engine_row(here: Place, catalogue: Catalogue) -> EngineRow:

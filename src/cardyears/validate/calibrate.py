@@ -64,7 +64,8 @@ def calibrate(problems: Sequence[Problem], catalogue: Catalogue, name: str = "")
     problems = fine or problems
     speeds = compared(problems, catalogue)
     times, left = _times(speeds, catalogue)
-    kept, left = keep([run_place(one.problem) for one in speeds], left, (-_logs(speeds)).tolist())
+    ran = [one.problem for one in speeds]
+    kept, left = keep([run_place(one) for one in ran], left, (-_logs(speeds)).tolist(), [one.year for one in ran])
     peaks, memory_left, count = _memory(problems, catalogue)
     return Calibration(
         name=name,

@@ -23,12 +23,12 @@ FARTHEST_OFF = math.log(100.0)
 
 
 def keep(
-    places: Sequence[Place], left: Sequence[float], before: Sequence[float] = ()
+    places: Sequence[Place], left: Sequence[float], before: Sequence[float] = (), years: Sequence[float | None] = ()
 ) -> tuple[tuple[Kept, ...], list[float]]:
     """The runs to keep, and the errors that they leave at each other: logarithms of measured over predicted.
 
-    `before` are those without the factors. Of each kind it is told what all other kinds say of it, so that the errors
-    are those of runs not seen.
+    `before` are those without the factors, `years` when each run was measured. Of each kind it is told what all other
+    kinds say of it, so that the errors are those of runs not seen.
     """
     kinds = _kinds(places)
     middle = [statistics.median(left[at] for at in some) for some in kinds]
@@ -41,7 +41,8 @@ def keep(
         for one in some:
             found[one] = left[one] - told
     farthest = [_farthest([before[at] for at in some]) if before else None for some in kinds]
-    kept = tuple(_kept(*each) for each in zip(there, counts, slower, farthest, strict=True))
+    newest = [max((year for at in some if years and (year := years[at]) is not None), default=None) for some in kinds]
+    kept = tuple(_kept(*each) for each in zip(there, counts, slower, farthest, newest, strict=True))
     return kept, found
 
 
@@ -81,9 +82,10 @@ def _kinds(places: Sequence[Place]) -> list[list[int]]:
     return kinds
 
 
-def _kept(here: Place, rows: int, slower: float, before: float | None) -> Kept:
+def _kept(here: Place, rows: int, slower: float, before: float | None, year: float | None) -> Kept:
     return Kept(
         engine=here.engine, device=here.device, method=here.method, precision=here.precision, experts=here.experts,
         parameters=math.exp(here.size), devices=round(math.exp(here.devices)), seq_len=round(math.exp(here.length)),
         rows=rows, slower=slower, before=before,
+        year=year,
     )  # fmt: skip

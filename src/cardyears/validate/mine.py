@@ -47,14 +47,19 @@ def _kept(kept: Sequence[Kept]) -> list[str]:
     lines = [
         "# Runs near which the factors on time hold, and measured over predicted step time that is left there and that",
         "# there was before. What is left is taken off a run like them too; one unlike all of them is estimated as",
-        "# without a calibration.",
+        "# without a calibration. Estimates near them are of the engine as it was in their year.",
         "kept = [",
     ]
     for run in kept:
         words = ", ".join(f"{key} = {json.dumps(getattr(run, key))}" for key in KIND)
         sizes = f"parameters = {run.parameters:.3e}, devices = {run.devices}, seq_len = {run.seq_len}"
-        ratios = f"slower = {run.slower:.4f}" + ("" if run.before is None else f", before = {run.before:.4f}")
-        lines.append(f"  {{ {words}, {sizes}, rows = {run.rows}, {ratios} }},")
+        found = {"slower": f"{run.slower:.4f}"}
+        if run.before is not None:
+            found["before"] = f"{run.before:.4f}"
+        if run.year is not None:
+            found["year"] = f"{run.year:.2f}"
+        told = ", ".join(f"{key} = {value}" for key, value in found.items())
+        lines.append(f"  {{ {words}, {sizes}, rows = {run.rows}, {told} }},")
     return [*lines, "]"]
 
 

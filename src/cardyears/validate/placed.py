@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from cardyears.catalogue.load import Catalogue
 from cardyears.machine.engine import Engine
 from cardyears.resolve.engines import engine
-from cardyears.resolve.likeness import engine_row
+from cardyears.resolve.likeness import engine_row, release
 from cardyears.resolve.nearness import Place
 from cardyears.validate.compare import Compared, clocked_step, compared
 from cardyears.validate.interval import run_place
@@ -27,7 +27,8 @@ def placed(
         here = run_place(problem)
         key = (here, problem.year)
         if key not in known:
-            known[key] = engine(here.engine, engine_row(here, catalogue), problem.year)
+            year = release(catalogue, here) if problem.year is None else problem.year
+            known[key] = engine(here.engine, engine_row(here, catalogue), year)
         return known[key]
 
     return compared(problems, catalogue, seconds, at)
