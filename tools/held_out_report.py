@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
@@ -81,8 +81,13 @@ def _coverage(some: Sequence[Seen], every: Sequence[Seen]) -> dict[str, Any]:
             parts[key(one)].append(holds(one, rule))
         groups |= {f"{name} {value}": _share(part) for value, part in parts.items() if len(part) >= SMALLEST_GROUP}
     worst = min(groups, key=lambda name: groups[name])
+    many = Counter(source(one.row) for one in some)
+    largest = max(many, key=lambda name: many[name])
     return {
         "coverage": _share(holds(*one) for one in held), "worst_group": worst, "worst_coverage": groups[worst],
+        "largest_source": largest,
+        "coverage_of_largest": _share(holds(*one) for one in held if source(one[0].row) == largest),
+        "coverage_of_others": _share(holds(*one) for one in held if source(one[0].row) != largest),
     }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ UNDATED = 2025.0
 """Year of an engine that no run shows: its gain moves nothing."""
 WEAK, UNSURE = 0.25, 0.3
 """Weight of a run of weak quality, and of one whose batch is not stated."""
-MOST_OF_A_TABLE = 60.0
+MOST_OF_A_TABLE = 120.0
 """Runs of one source, on one node or across nodes, beyond which their weight no longer adds up."""
 
 ENGINE_FIELDS = {

@@ -162,6 +162,8 @@ class Job(msgspec.Struct, frozen=True):
     """Share of tokens that are not padding."""
     usable_bytes: float = math.inf
     """Memory of a device that one process may take: what a paged optimiser tries to stay within."""
+    bare_vocabulary: bool = False
+    """Whether embedding and head have as many rows as there are tokens, though the engine would pad them."""
     expert_load: float = 1.0
     """Tokens of the busiest expert-parallel rank over the mean: 1 where balance is forced."""
     memory_spread: Interval = Interval.exact(1.0)

@@ -34,6 +34,7 @@ FREE = {
     "step_s": 0.0, "gradient_exposure": 1.0, "tensor_exposure": 1.0, "expert_exposure": 1.0, "reduce_bytes": 2.0,
     "loss_passes": 0.0, "chunked_loss_passes": 0.0, "optimizer_passes": 1.0, "compiled": False, "stops_early": False,
     "adds_apart": False, "adds_first": False, "whole_tensors": False,
+    "pads_vocabulary": True,
     "memory": NO_HABITS,
 }  # fmt: skip
 

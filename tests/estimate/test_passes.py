@@ -9,9 +9,10 @@ import pytest
 
 from cardyears.case import Job
 from cardyears.estimate.estimate import estimate
-from cardyears.estimate.passes import Passes, passes
+from cardyears.estimate.passes import UNALIGNED, Passes, passes
 from cardyears.estimate.setting import Setting, setting
 from cardyears.layout.layout import Layout
+from cardyears.machine.engine import MemoryHabits
 from cardyears.work.architecture import GPT2_SMALL, GPT3_175B, LLAMA2_7B, LLAMA3_8B, Architecture, Layer
 from cardyears.work.channels import Experts, Mlp
 from cardyears.work.flops import forward_flop
@@ -91,6 +92,32 @@ def test_the_head_costs_three_products_tied_or_not(ideal: Any, arch: Architectur
     # 2·h·V forward, the same for the inputs' gradient and for the weights'.
     found = passed(ideal(arch, moved=FAST)).head.products * PEAK
     assert found == pytest.approx(3 * 2 * width * arch.vocab * TOKENS, rel=1e-12)
+
+
+def test_a_vocabulary_that_no_kernel_suits_slows_the_head(ideal: Any) -> None:
+    # GPT-2's 50,257 tokens are no multiple of 8; padded by the engine, by a compiler, or over ranks they are.
+    padded, bare = (ideal(GPT2_SMALL, moved=FAST, pads_vocabulary=word) for word in (True, False))
+    whole = passed(padded).head.products
+    assert passed(bare).head.products == pytest.approx(UNALIGNED * whole, rel=1e-12)
+    assert passed(bare, Layout(compiled=True)).head.products == whole
+    assert passed(ideal(LLAMA3_8B, pads_vocabulary=False)).head == passed(ideal(LLAMA3_8B)).head
+    split = Layout(tp=2)
+    assert passed(bare, split).head == passed(padded, split).head
+    assert passed(msgspec.structs.replace(padded, bare_vocabulary=True)).head == passed(bare).head
+
+
+def test_norms_and_rotary_embeddings_in_steps_move_more(ideal: Any) -> None:
+    # Two RMSNorms of 4,096: 16 elements more for each number; queries of 4,096 and keys of 1,024: 8 more for each.
+    def moved(arch: Architecture, layout: Layout | None = None, *, fused: bool) -> float:
+        engine = {"memory": MemoryHabits(fused=fused), "memory_bound_factor": 1.0, "compiled_gain": 1.0}
+        return float(passed(ideal(arch, moved=1e12, **engine), layout).forward.moved) * 1e12
+
+    more = moved(LLAMA3_8B, fused=False) - moved(LLAMA3_8B, fused=True)
+    assert more == pytest.approx(32 * (16 * 2 * 4_096 + 8 * (4_096 + 1_024)) * 2 * TOKENS, rel=1e-9)
+    compiled = Layout(compiled=True)
+    assert moved(LLAMA3_8B, compiled, fused=False) == moved(LLAMA3_8B, compiled, fused=True)
+    # GPT-2 has LayerNorms, which are one kernel, and learned positions.
+    assert moved(GPT2_SMALL, fused=False) == moved(GPT2_SMALL, fused=True)
 
 
 def test_flash_attention_computes_the_causal_half_and_two_and_a_half_times_that_backward(ideal: Any) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from cardyears.catalogue.load import load
+from cardyears.layout.layout import Layout
+from cardyears.layout.shard import padded_vocabulary
+from cardyears.validate.compare import engines, job
 from cardyears.validate.read import Problem, Skipped, problems
 from cardyears.validate.runs import Measured, load_runs
 from cardyears.work.mixers import LatentAttention
@@ -106,10 +109,14 @@ def test_llm_foundry_is_fsdp(read: Any) -> None:
     assert all(one.layout.kernel == "flash" and one.layout.pp == one.layout.tp == 1 for one in mine)
 
 
-def test_vtrains_vocabulary_is_padded_with_the_tensor_degree(read: Any) -> None:
+def test_vtrains_vocabulary_is_the_simulators_and_bare_on_one_node(read: Any) -> None:
     mine = [one for one in read[0].values() if one.measured.source.startswith("vtrain")]
     assert len(mine) == 1_249
-    assert {(one.layout.tp, one.architecture.vocab) for one in mine} >= {(1, 50_304), (4, 50_688), (8, 51_200)}
+    assert {one.architecture.vocab for one in mine} == {50_257}
+    engine = engines(load())["megatron-deepspeed-2023"]
+    bare = {job(one, load(), engine).bare_vocabulary: one.cluster.nodes for one in mine}
+    assert (bare[True], bare[False] > 1) == (1, True)
+    assert padded_vocabulary(50_257, Layout(tp=8)) == 51_200
     assert all(one.assumes("vocab") and one.layout.zero == 0 for one in mine)
 
 

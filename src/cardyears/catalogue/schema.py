@@ -356,6 +356,7 @@ class EngineRow(Row, frozen=True, kw_only=True, omit_defaults=True):
     stops_early: bool = False
     adds_apart: bool = False
     adds_first: bool = False
+    pads_vocabulary: bool = False
     whole_tensors: bool = False
     flash: bool = True
     sp: bool = False

@@ -78,6 +78,7 @@ def _words(task: Task) -> tuple[Hashable, ...]:
         training.adapters, training.adapters and training.targets, training.quantised,
         layout.schedule, layout.context_kind, layout.balanced, layout.recompute, layout.kernel, layout.chunked_loss,
         _compiled(task), layout.overlap, layout.expert_overlap, layout.offload, layout.offload_to,
+        task.job.bare_vocabulary,
     )  # fmt: skip
 
 

@@ -26,6 +26,9 @@ FLASH_BACKWARD, EAGER_BACKWARD = 2.5, 2.0
 ALIGNED = 8
 """Elements of 16 bit that tensor cores load at once: products of heads that are no whole number of them wide run
 without. Source: measured-runs (BLOOM's candidates with heads 108, 150 and 450 wide)."""
+UNALIGNED = 3.0
+"""Time of products with a vocabulary that is no multiple of that, over those with one that is: kernels that load one
+element at a time. Source: measured-runs (vTrain's runs on one node, tensor parallel degree 1 against 2)."""
 BACKWARD_KERNELS = 2.0
 """A backward pass launches two kernels for each of the forward's: the inputs' gradient and the weights'."""
 MOVED_BACKWARD = 2.0
@@ -129,9 +132,10 @@ def _layer(
     adapters = ADAPTER_KERNELS * len(adapted)
     if adapted:
         moved = moved + rates.move(_adapters_moved(work, adapted, layout, tokens) * rates.element_bytes)
-    short = work.kernels - len(work.products) + CORE_KERNELS[layout.kernel]
+    operators = work.kernels + _stepwise(job, layout) * work.stepwise_kernels + CORE_KERNELS[layout.kernel]
+    short = operators - len(work.products)
     moved = moved + short * rates.curve.floor_s  # however little it moves, a kernel takes the device's shortest time
-    kernels = work.kernels + adapters + CORE_KERNELS[layout.kernel] + zero
+    kernels = operators + adapters + zero
     *_, counting = job.engine.launches(graphs=layout.graphs)
     routed = where(work.experts, counting, 0.0)
     forward = Pass(ahead, core, moved + routed, kernels)
@@ -207,10 +211,21 @@ def _core(
     return ahead, ahead * FLASH_BACKWARD
 
 
+def _compiled(job: Job, layout: Layout) -> Scalar:
+    """Whether a compiler sees the operators: as the layout says, or else as the engine does by default."""
+    return where(job.engine.compiled if layout.compiled is None else layout.compiled, 1.0, 0.0)
+
+
+def _stepwise(job: Job, layout: Layout) -> Scalar:
+    """Whether norms and rotary embeddings run in steps, as nothing fuses them."""
+    return where(job.engine.memory.fused, 0.0, 1.0 - _compiled(job, layout))
+
+
 def _moved(work: LayerWork, job: Job, layout: Layout, tokens: Count) -> Scalar:
     """Elements that memory-bound operators move, forward, counted operator by operator."""
     split = where(layout.sp, layout.tp, 1.0)
     elements = work.moved_whole / split + work.moved_split / layout.tp
+    elements = elements + _stepwise(job, layout) * (work.stepwise_whole / split + work.stepwise_split / layout.tp)
     if any_of(work.experts):
         load = job.expert_load
         elements = elements + (DISPATCH_MOVES * work.dispatched + work.moved_routed) * load / layout.tp
@@ -249,9 +264,17 @@ def _head(job: Job, layout: Layout, there: Setting, tokens: Count) -> Pass:
         + rates.product(tokens, width, columns, wide=True)
         + trained * rates.product(width, columns, tokens, output_bytes=written_bytes(job, rates), wide=True)
     )
+    products = products * where(_pads_products(job, layout), 1.0, where(columns % ALIGNED, UNALIGNED, 1.0))
     passes = job.engine.chunked_loss_passes if layout.chunked_loss else job.engine.loss_passes
     moved = rates.move(columns * tokens * passes)
     return Pass(products, 0.0 * products, moved, 0.0 * products + HEAD_KERNELS)
+
+
+def _pads_products(job: Job, layout: Layout) -> Scalar:
+    """Whether the head's columns are made as many as suit the kernels: by the engine, or by a compiler."""
+    if job.bare_vocabulary:
+        return 0.0
+    return where(job.engine.pads_vocabulary, 1.0, _compiled(job, layout))
 
 
 EMBEDDING_MOVES = 6.0

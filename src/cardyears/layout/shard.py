@@ -75,6 +75,12 @@ class LayerWork(NamedTuple):
     """Elements that operators on heads and MLP move, forward."""
     moved_routed: Count
     """Elements that the experts' activation moves, forward, for all chosen experts of a token."""
+    stepwise_whole: Count
+    """Elements that norms move besides, forward, where they run in steps and not as one kernel."""
+    stepwise_split: Count
+    """The same of rotary embeddings."""
+    stepwise_kernels: Count
+    """Kernels of both besides."""
     dispatched: Count
     """Elements of a token's copies for its experts."""
     experts: Count
@@ -97,6 +103,12 @@ RESIDUAL_MOVES = 4
 """Adding to the residual reads two and writes one; its copy for the norm's precision is one more."""
 ROTARY_MOVES, SPLIT_MOVES = 2, 2
 """Queries and keys are read and written by the rotary embedding; all columns once by the change of their order."""
+STEPWISE_NORM_MOVES, STEPWISE_NORM_KERNELS = 16, 7
+"""More of an RMSNorm in steps: to fp32, squared, averaged, multiplied, back, scaled. A LayerNorm is one kernel of every
+framework. Source: hugging-face (`LlamaRMSNorm.forward`)."""
+STEPWISE_ROTARY_MOVES, STEPWISE_ROTARY_KERNELS = 8, 4
+"""More for each query and key in steps: times the cosine, a half negated, joined, times the sine, added. Source:
+hugging-face (`apply_rotary_pos_emb`)."""
 ACTIVATION_MOVES = 2.5
 """For each column into an MLP: read, multiplied, written, and its bias or cast. Source: measured-runs."""
 DISPATCH_MOVES = 5
@@ -105,6 +117,11 @@ _KERNELS = {"norm": 1, "product": 2, "residual": 3, "rotary": 6, "activation": 2
 """Kernels of an engine that launches operator by operator: a product with its bias or its change of order; dropout,
 addition and cast of a residual; splitting, rotating and joining queries and keys; a router with its sort, dispatch and
 combine. Attention's own come on top."""
+
+
+ROTATED = ("q", "k", "q_up")
+RMS_VECTORS = 1
+"""Learned vectors of an RMSNorm; a LayerNorm has a bias besides."""
 
 
 @lru_cache(maxsize=1024)
@@ -128,13 +145,18 @@ def _layer_work(layer: Layer, times: int, arch: Architecture) -> LayerWork:
     vectors = sum(layer.mixer.vectors().values()) + sum(channel.vectors().values())
     biases = sum(linear.held * linear.outputs * linear.bias for linear in linears)
     copies = top_k * (getattr(channel, "latent", 0) or arch.hidden) if isinstance(channel, Experts) or top_k else 0
+    turned = 0 if arch.positions else sum(one.used * one.outputs for one in linears if one.name in ROTATED)
+    rms = arch.norm_vectors == RMS_VECTORS
     return LayerWork(
         times=times,
         products=products,
         vectors=vectors + biases + layer.norms * arch.hidden * arch.norm_vectors + layer.scales,
         moved_whole=float(arch.hidden * (NORM_MOVES * layer.norms + RESIDUAL_MOVES * blocks)),
-        moved_split=_moved_split(linears),
+        moved_split=_moved_split(linears) + ROTARY_MOVES * turned,
         moved_routed=ACTIVATION_MOVES * sum(one.used * one.outputs for one in routed if one.name not in _ROWS),
+        stepwise_whole=float(STEPWISE_NORM_MOVES * layer.norms * arch.hidden * rms),
+        stepwise_split=float(STEPWISE_ROTARY_MOVES * turned),
+        stepwise_kernels=STEPWISE_NORM_KERNELS * layer.norms * rms + STEPWISE_ROTARY_KERNELS * bool(turned),
         dispatched=float(copies),
         experts=experts,
         top_k=top_k,
@@ -215,7 +237,7 @@ def _moved_split(linears: tuple[Linear, ...]) -> float:
         if one.part in ("mlp", "shared_experts"):
             moved += ACTIVATION_MOVES * one.used * one.outputs
         else:
-            moved += (SPLIT_MOVES + (ROTARY_MOVES if one.name in ("q", "k", "q_up") else 0)) * one.used * one.outputs
+            moved += SPLIT_MOVES * one.used * one.outputs
     return moved
 
 

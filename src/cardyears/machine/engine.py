@@ -132,6 +132,9 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     whole_tensors: bool
     """Whether ZeRO 1 deals out whole tensors: gradients are reduced to all ranks, and each owner broadcasts its weights
     by itself, so that the hops of all broadcasts add up."""
+    pads_vocabulary: bool
+    """Whether embedding and head have rows without a token, so that their number suits the kernels. A compiler pads
+    products besides (PyTorch's shape padding, XLA's tiles)."""
     flash: bool
     """Whether attention is a fused kernel by default."""
     axes: tuple[str, ...]

@@ -38,7 +38,7 @@ def engine(key: str, row: EngineRow, year: float | None = None) -> Engine:
             "gradient_exposure", "tensor_exposure", "expert_exposure", "reduce_bytes", "loss_passes",
             "chunked_loss_passes", "optimizer_passes", "yearly_gain", "years",
             "compiled", "compiled_gain", "stops_early", "adds_apart", "adds_first",
-            "whole_tensors", "flash", "sp", "axes", "kind", "source")  # fmt: skip
+            "whole_tensors", "pads_vocabulary", "flash", "sp", "axes", "kind", "source")  # fmt: skip
     mean = Engine(
         key=key,
         kernel_s=row.kernel_us * _MICRO,

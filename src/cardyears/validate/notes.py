@@ -17,6 +17,7 @@ _MIB = 2**20
 _GB = 1e9
 
 FRONT_END = "front-end"
+BARE_VOCABULARY = "bare-vocabulary"
 FLAGS: Mapping[str, str] = {
     # what the attention sees
     "short-samples": r"use_varlen_attn=True|attention only inside each short",
@@ -36,6 +37,7 @@ FLAGS: Mapping[str, str] = {
     "fused-loss": r"fused CE|--lmhead-chunks",
     "recompute-every-2": r'AC "selective layer"',
     "cuda-graph": r"cuda_graph=|CUDA graphs|_cg(?:_fp4)?\.sh",
+    BARE_VOCABULARY: r"simulator default vocab 50257",
     # which adapters
     "lora-qkvo": r"LoRA on q_proj k_proj v_proj o_proj",
     "lora-qv": r"LoRA on Q and V only",

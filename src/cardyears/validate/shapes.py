@@ -21,6 +21,7 @@ from cardyears.catalogue.schema import LatentRow, ModelRow, ShapeRow
 from cardyears.resolve.generic import generic_decoder
 from cardyears.resolve.models import checked
 from cardyears.validate.filled import Assume
+from cardyears.validate.notes import BARE_VOCABULARY
 from cardyears.validate.runs import Measured, Unusable
 from cardyears.work.architecture import Architecture
 from cardyears.work.channels import Mlp
@@ -60,6 +61,7 @@ OTHER_VOCAB = 32_000
 """Llama's tokenizer, where a gated decoder does not say its vocabulary; MLPerf's Llama rows use one of this size."""
 _LLAMA_TOKENS = Text("Llama's tokenizer")
 _GPT_2_TOKENS = Text("GPT-2's 50,257 padded as Megatron does")
+_SIMULATED_TOKENS = Text("GPT-2's 50,257, the default of the source's simulator")
 ENCODER_HEAD = 2
 """Start and end of an answer: the only outputs of BERT fine-tuned on SQuAD."""
 _DEEPSEEK = LatentRow(kv_rank=512, rope_dim=64, nope_dim=128, value_dim=128, q_rank=1_536)
@@ -219,8 +221,8 @@ def _from_columns(own: dict[str, Any], run: Measured, assume: Assume) -> ShapeRo
     """A shape of the row's columns alone."""
     gated = own.setdefault("gated", own.get("ffn") != 4 * own["hidden"])
     if "vocab" not in own:
-        own["vocab"] = OTHER_VOCAB if gated else _padded(run.tp or 1)
-        assume("vocab", own["vocab"], _LLAMA_TOKENS if gated else _GPT_2_TOKENS)
+        own["vocab"], why = _usual_vocabulary(run, gated=gated)
+        assume("vocab", own["vocab"], why)
     if "ffn" not in own:
         own["ffn"] = (own.get("expert_ffn") or 0) * max(1, own.get("top_k", 1)) or _usual_width(own, assume)
         if own.get("dense_layers"):
@@ -228,6 +230,7 @@ def _from_columns(own: dict[str, Any], run: Measured, assume: Assume) -> ShapeRo
     if own.get("experts") and not own.get("expert_ffn"):
         own["expert_ffn"] = own["ffn"]
     own.setdefault("tied", not gated)
+    own.setdefault("norm", "rmsnorm" if gated else "layernorm")
     latent = None
     if run.attention == "mla":
         latent = _latent(own["hidden"])
@@ -235,6 +238,15 @@ def _from_columns(own: dict[str, Any], run: Measured, assume: Assume) -> ShapeRo
         own.pop("kv_heads", None)
         own.pop("head_dim", None)
     return ShapeRow(**own, latent=latent)
+
+
+def _usual_vocabulary(run: Measured, *, gated: bool) -> tuple[int, Text]:
+    """Tokens of a vocabulary that nobody states, and why so many."""
+    if gated:
+        return OTHER_VOCAB, _LLAMA_TOKENS
+    if BARE_VOCABULARY in run.flags:
+        return GPT2_VOCAB, _SIMULATED_TOKENS
+    return _padded(run.tp or 1), _GPT_2_TOKENS
 
 
 def _usual_width(own: dict[str, Any], assume: Assume) -> int:
