@@ -96,14 +96,22 @@ def test_the_head_costs_three_products_tied_or_not(ideal: Any, arch: Architectur
 
 def test_a_vocabulary_that_no_kernel_suits_slows_the_head(ideal: Any) -> None:
     # GPT-2's 50,257 tokens are no multiple of 8; padded by the engine, by a compiler, or over ranks they are.
-    padded, bare = (ideal(GPT2_SMALL, moved=FAST, pads_vocabulary=word) for word in (True, False))
-    whole = passed(padded).head.products
-    assert passed(bare).head.products == pytest.approx(UNALIGNED * whole, rel=1e-12)
-    assert passed(bare, Layout(compiled=True)).head.products == whole
+    def head(
+        *, pads: bool, layout: Layout | None = None, bare: bool = False, slower: float = 16.0, **rates: Any
+    ) -> Any:
+        job = msgspec.structs.replace(ideal(GPT2_SMALL, moved=FAST, pads_vocabulary=pads), bare_vocabulary=bare)
+        there = setting(job, "bf16")
+        made = msgspec.structs.replace(there.rates, without_tensor_cores=slower, **rates)
+        return passes(job, layout or Layout(), there._replace(rates=made)).head.products
+
+    whole = head(pads=True)
+    assert head(pads=False) == pytest.approx(UNALIGNED * whole, rel=1e-12)
+    assert head(pads=False, slower=2.0) == pytest.approx(2.0 * whole, rel=1e-12)  # never slower than without
+    assert head(pads=False, element_bytes=4.0) == head(pads=True, element_bytes=4.0)  # fp32 is no tensor core's
+    assert head(pads=False, layout=Layout(compiled=True)) == whole
+    assert head(pads=False, layout=Layout(tp=2)) == head(pads=True, layout=Layout(tp=2))
+    assert head(pads=True, bare=True) == head(pads=False)
     assert passed(ideal(LLAMA3_8B, pads_vocabulary=False)).head == passed(ideal(LLAMA3_8B)).head
-    split = Layout(tp=2)
-    assert passed(bare, split).head == passed(padded, split).head
-    assert passed(msgspec.structs.replace(padded, bare_vocabulary=True)).head == passed(bare).head
 
 
 def test_norms_and_rotary_embeddings_in_steps_move_more(ideal: Any) -> None:
@@ -116,8 +124,14 @@ def test_norms_and_rotary_embeddings_in_steps_move_more(ideal: Any) -> None:
     assert more == pytest.approx(32 * (16 * 2 * 4_096 + 8 * (4_096 + 1_024)) * 2 * TOKENS, rel=1e-9)
     compiled = Layout(compiled=True)
     assert moved(LLAMA3_8B, compiled, fused=False) == moved(LLAMA3_8B, compiled, fused=True)
-    # GPT-2 has LayerNorms, which are one kernel, and learned positions.
-    assert moved(GPT2_SMALL, fused=False) == moved(GPT2_SMALL, fused=True)
+    # GPT-2 has LayerNorms, which are one kernel, and learned positions; so has MPT, without bias and with ALiBi.
+    mpt = msgspec.structs.replace(LLAMA3_8B, layer_norms=True, alibi=True)
+    for plain in (GPT2_SMALL, mpt):
+        assert moved(plain, fused=False) == moved(plain, fused=True)
+    for one, keys in (("layer_norms", 5_120 * 8), ("alibi", 2 * 4_096 * 16)):
+        half = msgspec.structs.replace(LLAMA3_8B, **{one: True})
+        more = moved(half, fused=False) - moved(half, fused=True)
+        assert more == pytest.approx(32 * keys * 2 * TOKENS, rel=1e-9)
 
 
 def test_flash_attention_computes_the_causal_half_and_two_and_a_half_times_that_backward(ideal: Any) -> None:

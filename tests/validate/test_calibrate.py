@@ -15,8 +15,8 @@ from cardyears.estimate.setting import setting
 from cardyears.estimate.step import step
 from cardyears.machine.calibration import FACTORS, Calibration, Kept
 from cardyears.resolve.calibration import MOST_KEPT, MOST_ROWS, calibrated, read_calibration
-from cardyears.resolve.likeness import Likeness, calibrated_job
-from cardyears.resolve.nearness import Place, distance
+from cardyears.resolve.likeness import Likeness, calibrated_job, release
+from cardyears.resolve.nearness import Place, distance, place_of_kind
 from cardyears.validate.calibrate import COMMON, WITHIN, calibrate, one_row, spread
 from cardyears.validate.compare import Compared, compared, engines, job
 from cardyears.validate.dates import year_of
@@ -305,6 +305,27 @@ def test_an_estimate_near_runs_of_an_old_release_is_of_that_release(tmp_path: Pa
     assert placed([undated], made)[0].predicted_s == pytest.approx(estimated(old), rel=1e-3)
     newer = of_date(slow[0], dates[-1])
     assert placed([newer], made)[0].predicted_s < estimated(old)
+
+
+def test_runs_with_and_without_a_date_are_used_as_they_were_fitted() -> None:
+    run = next(run for run in load_runs() if run.engine == "megatron-bridge" and run.step_s)
+    one = problems([run], load())[0][0]
+    old, undated = of_date(one, "2025-09"), of_date(one, "")
+    pair = [moved([old], 1.0)[0], moved([undated], 1.0)[0]]
+    found = calibrate(pair, load())
+    assert [kept.year for kept in found.kept] == [None]
+    assert [abs(each.error) for each in placed(pair, calibrated(load(), found))] == pytest.approx([0.0, 0.0], abs=1e-3)
+
+
+def test_a_date_says_nothing_of_another_engines_releases() -> None:
+    kept = msgspec.structs.replace(KEPT, year=2000.0)
+    made = calibrated(load(), Calibration(kept=(kept,), rows=1))
+    here = place_of_kind(kept, made)
+    other = next(key for key in load().engines if key != kept.engine)
+    first, _, last = load().engines[kept.engine].years
+    assert release(made, here) == pytest.approx(first)
+    assert release(made, here._replace(engine=other)) is None
+    assert first <= (release(made, here._replace(size=here.size + 1.0)) or 0.0) <= last
 
 
 def test_runs_that_are_the_same_twice_say_what_they_say_once() -> None:

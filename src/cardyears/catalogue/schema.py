@@ -145,6 +145,8 @@ class ShapeRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     tied: bool = False
     positions: Count = 0
     """Rows of a learned position table; 0 with rotary embedding or ALiBi."""
+    alibi: bool = False
+    """Slopes on the scores instead of a rotary embedding."""
     norm: Literal["rmsnorm", "layernorm", "layernorm-no-bias", "none"] = "rmsnorm"
     """none: a norm without parameters."""
     norms_per_layer: Count = 2

@@ -28,7 +28,8 @@ ALIGNED = 8
 without. Source: measured-runs (BLOOM's candidates with heads 108, 150 and 450 wide)."""
 UNALIGNED = 3.0
 """Time of products with a vocabulary that is no multiple of that, over those with one that is: kernels that load one
-element at a time. Source: measured-runs (vTrain's runs on one node, tensor parallel degree 1 against 2)."""
+element at a time. In 16 bit, and never slower than without tensor cores. Source: measured-runs (vTrain's runs on one
+node of A100, tensor parallel degree 1 against 2); on other devices assumed."""
 BACKWARD_KERNELS = 2.0
 """A backward pass launches two kernels for each of the forward's: the inputs' gradient and the weights'."""
 MOVED_BACKWARD = 2.0
@@ -264,7 +265,8 @@ def _head(job: Job, layout: Layout, there: Setting, tokens: Count) -> Pass:
         + rates.product(tokens, width, columns, wide=True)
         + trained * rates.product(width, columns, tokens, output_bytes=written_bytes(job, rates), wide=True)
     )
-    products = products * where(_pads_products(job, layout), 1.0, where(columns % ALIGNED, UNALIGNED, 1.0))
+    slow = where(rates.element_bytes > HALF_BYTES, 1.0, minimum(UNALIGNED, rates.without_tensor_cores))
+    products = products * where(_pads_products(job, layout), 1.0, where(columns % ALIGNED, slow, 1.0))
     passes = job.engine.chunked_loss_passes if layout.chunked_loss else job.engine.loss_passes
     moved = rates.move(columns * tokens * passes)
     return Pass(products, 0.0 * products, moved, 0.0 * products + HEAD_KERNELS)

@@ -103,12 +103,14 @@ RESIDUAL_MOVES = 4
 """Adding to the residual reads two and writes one; its copy for the norm's precision is one more."""
 ROTARY_MOVES, SPLIT_MOVES = 2, 2
 """Queries and keys are read and written by the rotary embedding; all columns once by the change of their order."""
-STEPWISE_NORM_MOVES, STEPWISE_NORM_KERNELS = 16, 7
-"""More of an RMSNorm in steps: to fp32, squared, averaged, multiplied, back, scaled. A LayerNorm is one kernel of every
-framework. Source: hugging-face (`LlamaRMSNorm.forward`)."""
-STEPWISE_ROTARY_MOVES, STEPWISE_ROTARY_KERNELS = 8, 4
-"""More for each query and key in steps: times the cosine, a half negated, joined, times the sine, added. Source:
-hugging-face (`apply_rotary_pos_emb`)."""
+STEPWISE_NORM_MOVES = 16
+"""More elements of an RMSNorm in steps: to fp32, squared, averaged, multiplied, back, scaled. A LayerNorm is one kernel
+of every framework. Source: hugging-face (`LlamaRMSNorm.forward`)."""
+STEPWISE_NORM_KERNELS = 7
+STEPWISE_ROTARY_MOVES = 8
+"""More elements for each query and key in steps: times the cosine, a half negated, joined, times the sine, added.
+Source: hugging-face (`apply_rotary_pos_emb`)."""
+STEPWISE_ROTARY_KERNELS = 4
 ACTIVATION_MOVES = 2.5
 """For each column into an MLP: read, multiplied, written, and its bias or cast. Source: measured-runs."""
 DISPATCH_MOVES = 5
@@ -120,8 +122,7 @@ combine. Attention's own come on top."""
 
 
 ROTATED = ("q", "k", "q_up")
-RMS_VECTORS = 1
-"""Learned vectors of an RMSNorm; a LayerNorm has a bias besides."""
+"""Matrices whose outputs a rotary embedding turns."""
 
 
 @lru_cache(maxsize=1024)
@@ -145,8 +146,9 @@ def _layer_work(layer: Layer, times: int, arch: Architecture) -> LayerWork:
     vectors = sum(layer.mixer.vectors().values()) + sum(channel.vectors().values())
     biases = sum(linear.held * linear.outputs * linear.bias for linear in linears)
     copies = top_k * (getattr(channel, "latent", 0) or arch.hidden) if isinstance(channel, Experts) or top_k else 0
-    turned = 0 if arch.positions else sum(one.used * one.outputs for one in linears if one.name in ROTATED)
-    rms = arch.norm_vectors == RMS_VECTORS
+    rotary = not (arch.positions or arch.alibi)
+    turned = rotary * sum(one.used * one.outputs for one in linears if one.name in ROTATED)
+    rms = arch.norm_vectors == 1 and not arch.layer_norms
     return LayerWork(
         times=times,
         products=products,

@@ -35,7 +35,8 @@ class MemoryHabits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of freed copies of the logits that the allocator holds for each byte of them while there is room: they
     count in what it has reserved, not in what is needed. Source: measured-runs."""
     fused: bool = True
-    """Whether norms and softmax run as one kernel each, without fp32 copies."""
+    """Whether norms, softmax and rotary embeddings run as one kernel each, without fp32 copies: less memory, and fewer
+    passes through it."""
     needed_only: bool = False
     """Whether a compiler or a fused kernel keeps nothing that it can make again from what it reads, nor what the
     backward pass does not read."""
@@ -115,10 +116,13 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     years: tuple[float, float, float]
     """Of the first, the mean and the last of its releases that were measured; the coefficients are the mean's until
     `of_year` moves them."""
+    year: float
+    """Of the release that it is."""
     compiled: bool
     """Whether a compiler fuses memory-bound operators by default."""
     compiled_gain: float
-    """Bytes of memory-bound operators with the compiler over those without."""
+    """Bytes of memory-bound operators with the compiler over those without, norms and rotary embeddings in steps
+    apart: a compiler fuses these wholly."""
     stops_early: bool
     """Whether recomputation stops at the last tensor that the backward pass reads, and leaves out the product that ends
     a layer: checkpoints of PyTorch 2.1 and later without re-entry, compilers that drop what nobody reads."""
@@ -156,9 +160,11 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
         faster than the last that was measured, and none slower than the first.
         """
         first, mean, last = self.years
-        faster = math.exp(self.yearly_gain * (min(max(last if year is None else year, first), last) - mean))
+        held = min(max(last if year is None else year, first), last)
+        faster = math.exp(self.yearly_gain * (held - mean))
         return msgspec.structs.replace(
             self,
+            year=held,
             **{name: getattr(self, name) * faster for name in RATES},
             **{name: getattr(self, name) / faster for name in TIMES},
             **{name: min(1.0, getattr(self, name) / faster) for name in EXPOSURES},

@@ -84,11 +84,13 @@ LARGEST_PORT = 800.0
 """Gigabits per second of one port; a faster rate is of several, and what counts them elsewhere counts them twice."""
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _ONE_CLAUSE = re.compile(
-    rf"[,;](?=\s*\d+\s?(?:per |/\s?)(?:node|server|host)\b|\s*{_TOKEN}{_UNIT}\s+each\b)", re.IGNORECASE
+    rf"[,;](?=\s*\d+\s?(?:per |/\s?)(?:node|server|host)\b|\s*(?:each\b|{_TOKEN}{_UNIT}\s+each\b))|"
+    rf"(?<=each)[,;](?=\s*{_COUNT})",
+    re.IGNORECASE,
 )
 """A comma between ports and how many there are of them, or how fast each is."""
-_COUNTED = re.compile(r"\d\s?(?:nics?|ports?|rails?|hcas?|links?)\s+(?:of|at|with|@)\s*$", re.IGNORECASE)
-"""What stands before a rate that is one link's."""
+_ONE_LINK = re.compile(r"\beach\b", re.IGNORECASE)
+"""What says that a rate is one link's."""
 _EACH = re.compile(r"(?:per |/\s?)(?:gpu|device|chip|card|accelerator)", re.IGNORECASE)
 _ANY_OWNER = re.compile(r"(?:per |/\s?)(?:gpu|device|chip|card|accelerator|node|server|host)", re.IGNORECASE)
 _SINGLE = re.compile(r"none|(?:single|one|1)[ -]?node.*|intra[ -]?node.*", re.IGNORECASE)
@@ -301,8 +303,7 @@ def _part(clause: str, found: re.Match[str], rate: float, *, each: bool, asked: 
     Of a rate that is each device's, eight links are the node's eight devices; who is asked can say which is meant.
     """
     behind = clause[found.end() :].lstrip()
-    counted = _BEFORE.match(found[0]) or _AFTER.match(behind) or _COUNTED.search(clause[: found.start()])
-    counted = counted or re.match(r"each\b", behind, re.IGNORECASE)
+    counted = _BEFORE.match(found[0]) or _AFTER.match(behind) or _ONE_LINK.search(clause)
     links = 1 if rate > LARGEST_PORT and not counted else _links(clause, found.end())
     if asked and each and links >= MANY_LINKS and links != USUAL_NODE:
         raise UnreadableValue(
@@ -315,7 +316,7 @@ def _part(clause: str, found: re.Match[str], rate: float, *, each: bool, asked: 
     if not 0.0 < rate <= FASTEST:
         return None
     beside = f"{_BEFORE.sub('', clause[: found.start()])} {_AFTER.sub('', clause[found.end() :])}"
-    name = " ".join(_ANY_OWNER.sub("", beside).split())
+    name = " ".join(_ONE_LINK.sub("", _ANY_OWNER.sub("", beside)).split())
     return _Part(rate, _written(found), name)
 
 

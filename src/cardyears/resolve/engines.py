@@ -46,6 +46,7 @@ def engine(key: str, row: EngineRow, year: float | None = None) -> Engine:
         routing_s=row.routing_us * _MICRO,
         step_s=row.step_ms * _MILLI,
         memory=habits,
+        year=row.years[1],
         **{name: getattr(row, name) for name in same},
     )
     return mean.of_year(year)

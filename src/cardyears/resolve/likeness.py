@@ -114,9 +114,10 @@ def said(catalogue: Catalogue, here: Place) -> Said:
     return FULLY if one is None or not one.kept else _likeness(catalogue).at(here)
 
 
-def _nearest(catalogue: Catalogue, here: Place) -> Kept | None:
-    """The kept runs nearest to a place."""
+def _nearest(catalogue: Catalogue, here: Place, engine: str | None = None) -> Kept | None:
+    """The kept runs nearest to a place, of one engine or of any."""
     kept = catalogue.calibration.kept if catalogue.calibration else ()
+    kept = tuple(one for one in kept if engine in (None, one.engine))
     return min(kept, key=lambda one: distance(here, place_of_kind(one, catalogue)), default=None)
 
 
@@ -131,9 +132,10 @@ def release(catalogue: Catalogue, here: Place) -> float | None:
 
         last + share·(year − last)     share, year: as the calibration says there, the year of the kept runs nearest
 
-    So runs of an old release are estimated as they were measured: a person's own cluster has what it has.
+    So runs of an old release are estimated as they were measured: a person's own cluster has what it has. Runs by other
+    engines say nothing of this one's releases.
     """
-    nearest = _nearest(catalogue, here)
+    nearest = _nearest(catalogue, here, here.engine)
     if nearest is None or nearest.year is None:
         return None
     first, _, last = catalogue.engines[here.engine].years

@@ -27,6 +27,8 @@ def architecture(name: str, shape: ShapeRow) -> Architecture:
         tied=shape.tied,
         positions=shape.positions,
         norm_vectors=_NORM_VECTORS[shape.norm],
+        layer_norms=shape.norm == "layernorm-no-bias",
+        alibi=shape.alibi,
         embedding_norm=shape.embedding_norm,
         head_bias=shape.head_bias,
         fused=shape.fused,

@@ -41,9 +41,19 @@ def keep(
         for one in some:
             found[one] = left[one] - told
     farthest = [_farthest([before[at] for at in some]) if before else None for some in kinds]
-    newest = [max((year for at in some if years and (year := years[at]) is not None), default=None) for some in kinds]
+    newest = [_newest([years[at] for at in some]) if years else None for some in kinds]
     kept = tuple(_kept(*each) for each in zip(there, counts, slower, farthest, newest, strict=True))
     return kept, found
+
+
+def _newest(years: Sequence[float | None]) -> float | None:
+    """The newest year; None where a run has none: it was taken for the engine's last release.
+
+    >>> _newest([2023.5, 2024.5]), _newest([2023.5, None])
+    (2024.5, None)
+    """
+    known = [year for year in years if year is not None]
+    return max(known) if len(known) == len(years) else None
 
 
 def _farthest(logs: Sequence[float]) -> float:

@@ -49,6 +49,10 @@ class Architecture(msgspec.Struct, frozen=True):
     """Rows of the learned position table."""
     norm_vectors: int = 1
     """Learned vectors per norm: 1 RMSNorm, 2 LayerNorm with bias, 0 without parameters."""
+    layer_norms: bool = False
+    """Whether norms of one vector are LayerNorms without bias."""
+    alibi: bool = False
+    """Whether positions are slopes on the scores, without rotary embedding or table."""
     embedding_norm: bool = False
     head_bias: bool = False
     final_norm: bool = True

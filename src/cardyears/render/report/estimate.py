@@ -276,7 +276,7 @@ def _rests(page: Page, found: Estimated) -> None:
 
 def _engine(found: Estimated) -> Text:
     engine = found.job.engine
-    values: dict[str, Value] = {"engine": engine.name, "kind": KINDS[engine.kind], "year": str(int(engine.years[-1]))}
+    values: dict[str, Value] = {"engine": engine.name, "kind": KINDS[engine.kind], "year": str(int(engine.year))}
     if any(one.key == "engine" for one in found.assumptions):
         return Text("{engine:word} of {year}, assumed, as none was named; its coefficients: {kind:word}", **values)
     return Text("{engine:word} of {year}, its coefficients: {kind:word}", **values)

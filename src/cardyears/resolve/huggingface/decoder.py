@@ -57,6 +57,8 @@ def architecture(fields: Fields, family: Family, layers: Iterable[Layer]) -> Arc
         tied=fields.flag("tied"),
         positions=0 if rows is None else fields.whole("positions") + rows,
         norm_vectors=family.norm_vectors,
+        layer_norms=family.layer_norms,
+        alibi=family.alibi,
         embedding_norm=family.embedding_norm,
         head_bias=trait(fields, family.head_bias),
         final_norm=family.final_norm,

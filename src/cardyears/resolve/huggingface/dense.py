@@ -136,7 +136,9 @@ TABLE: Mapping[str, Family] = {
     ),
     "biogpt": like(GPT2, sizes(24, 1024, 16, None, 4096, 42_384, positions=1024, tied=True), position_rows=2),
     "xglm": like(GPT2, sizes(24, 1024, 16, None, 4096, 256_008, tied=True), position_rows=None),
-    "bloom": like(GPT2, sizes(2, 64, 8, None, None, 250_880, tied=True), position_rows=None, embedding_norm=True),
+    "bloom": like(
+        GPT2, sizes(2, 64, 8, None, None, 250_880, tied=True), position_rows=None, embedding_norm=True, alibi=True
+    ),
     "falcon": like(
         GPT2,
         sizes(32, 4544, 71, None, None, 65_024, tied=True, multi_query=True),
@@ -150,6 +152,8 @@ TABLE: Mapping[str, Family] = {
         GPT2,
         sizes(24, 2048, 16, None, None, 50_368, tied=True),
         norm_vectors=1,
+        layer_norms=True,
+        alibi=True,
         qkv_bias=False,
         output_bias=False,
         mlp_bias=False,

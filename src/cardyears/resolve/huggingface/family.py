@@ -50,6 +50,10 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     """The channel mixer of every layer."""
     norm_vectors: int = 1
     """1 RMSNorm, 2 LayerNorm with bias, 0 without parameters."""
+    layer_norms: bool = False
+    """Whether norms of one vector are LayerNorms without bias."""
+    alibi: bool = False
+    """Slopes on the scores instead of a rotary embedding."""
     norms: int = 2
     norms_if: tuple[str, int] | None = None
     """A key, and the norms of a layer where it is true."""
