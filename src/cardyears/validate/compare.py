@@ -50,8 +50,8 @@ def job(problem: Problem, catalogue: Catalogue, runs_it: Engine, chip: Silicon |
 def _bare(problem: Problem) -> bool:
     """Whether the vocabulary is not padded though the engine would: vTrain's runs on one node.
 
-    They add up from layers and micro-batches to a thousandth, as sums of profiled kernels do, and their heads on one
-    device are as slow as products with 50,257 columns; those across nodes, which were run, are not.
+    They add up from layers and micro-batches, most to a thousandth, as sums of profiled kernels would, and their heads
+    on one device are as slow as products with 50,257 columns; those across nodes are not.
     """
     return BARE_VOCABULARY in problem.measured.flags and problem.cluster.nodes == 1
 
