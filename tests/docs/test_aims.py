@@ -19,7 +19,7 @@ from cardyears.validate.scores import has_device
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
 MISSED = {
-    "the same, what was hoped for: median",  # of step times, a fifth and the source left out
+    "the same, what was hoped for: median",  # of step times, the source left out
     "others that ran out of memory: said yes, probably",
     "the same: rank correlation",
     "80 % intervals hold, source and fifth left out",  # too many of vTrain's, once all of it is left out
@@ -62,7 +62,9 @@ def test_every_aim_stands_on_the_page_with_what_is_found(aims: list[Any]) -> Non
 
 def test_no_more_aims_are_missed_than_were(aims: list[Any]) -> None:
     assert len(aims) >= 18
-    assert [one.what for one in aims if not one.reached and not one.what.startswith(tuple(MISSED))] == []
+    missed = [one.what for one in aims if not one.reached]
+    assert [what for what in missed if not what.startswith(tuple(MISSED))] == []
+    assert len(missed) <= len(MISSED)  # aims of the same words: one of them is reached and stays so
 
 
 def test_shares_are_held_against_their_aims(tool: ModuleType) -> None:
